@@ -1,0 +1,14 @@
+//! Every algorithm of convene: no server, no I/O, no clock. Slices and structs in, structs out.
+
+pub mod agenda;
+pub mod collaborative;
+pub mod error;
+pub mod evaluation;
+pub mod programme;
+pub mod recommendation;
+pub mod similarity;
+pub mod stop;
+pub mod text;
+
+pub use error::{Error, Result};
+pub use stop::Stop;
