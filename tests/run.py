@@ -1,0 +1,91 @@
+"""Runs the tests and says how they went: a line for each group, then `N passed, N failed`.
+
+    run.py          everything
+    run.py NAME     one group, or what a pytest -k expression selects, or else the engine tests of that name
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from conftest import GROUPS
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTHING_SELECTED = 5  # pytest's exit status
+
+
+def engine(*selection):
+    """Runs the engine's own tests; returns (passed, failed)."""
+    # In release: the extension's build has the dependencies ready, and the numeric tests are ten times faster.
+    command = ["cargo", "test", "--locked", "--release", "--no-fail-fast", "-p", "convene-engine", *selection]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    passed = failed = 0
+    for line in process.stdout:
+        if not re.fullmatch(r"(test .* \.\.\. ok|running \d+ tests?|)\n", line):
+            print(line, end="", flush=True)
+        if found := re.match(r"test result: .* (\d+) passed; (\d+) failed", line):
+            passed += int(found.group(1))
+            failed += int(found.group(2))
+    if process.wait() != 0 and failed == 0:
+        failed = 1  # it did not even compile
+    return passed, failed
+
+
+def modules(*arguments):
+    """Runs pytest; returns ({group: counts}, exit status)."""
+    with tempfile.TemporaryDirectory() as folder:
+        counts = Path(folder) / "counts.json"
+        command = [sys.executable, "-m", "pytest", "-q", "--continue-on-collection-errors", f"--counts={counts}", *arguments]
+        status = subprocess.run(command, cwd=ROOT / "tests").returncode
+        return (json.loads(counts.read_text()) if counts.exists() else {}), status
+
+
+def report(counts):
+    """Prints the lines; returns the exit status."""
+    for group, got in counts.items():
+        skipped = f", {got['skipped']} skipped" if got.get("skipped") else ""
+        print(f"{group:<12}{got['passed']} passed, {got['failed']} failed{skipped}")
+    passed = sum(got["passed"] for got in counts.values())
+    failed = sum(got["failed"] for got in counts.values())
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+def everything():
+    passed, failed = engine()
+    counts = {"engine": {"passed": passed, "failed": failed}}
+    got, status = modules()
+    for group in GROUPS:
+        # A group without a single test has been lost, and that is a failure too.
+        counts[group] = got.get(group) or {"passed": 0, "failed": 1}
+    if status not in (0, 1) and not any(group["failed"] for group in counts.values()):
+        counts["pytest"] = {"passed": 0, "failed": 1}
+    return counts
+
+
+def selected(name):
+    if name == "engine":
+        passed, failed = engine()
+        return {"engine": {"passed": passed, "failed": failed}}
+    if name in GROUPS:
+        got, _ = modules("--group", name)
+        return got or {name: {"passed": 0, "failed": 1}}
+    got, status = modules("-k", name)
+    if status != NOTHING_SELECTED:
+        return got or {"pytest": {"passed": 0, "failed": 1}}
+    passed, failed = engine(name)
+    return {"engine": {"passed": passed, "failed": failed}}
+
+
+def main():
+    print(flush=True)
+    counts = selected(sys.argv[1]) if len(sys.argv) > 1 else everything()
+    print()
+    sys.exit(report(counts))
+
+
+if __name__ == "__main__":
+    main()
