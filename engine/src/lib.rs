@@ -5,6 +5,7 @@ pub mod collaborative;
 pub mod error;
 pub mod evaluation;
 pub mod programme;
+pub mod queue;
 pub mod recommendation;
 pub mod similarity;
 pub mod stop;
