@@ -62,8 +62,6 @@ need_server() {
   export PG_CONFIG PG_MAJOR PG_BIN
 }
 
-CARGO_PGRX_VERSION=0.18.1
-
 # The pinned cargo-pgrx: the user's own where it has that version, else the one under .tools.
 cargo_pgrx() {
   if [ -x "$TOOLS/bin/cargo-pgrx" ]; then

@@ -3,6 +3,8 @@
 # build: server, headers, pgvector, libclang, cargo-pgrx. test: also Python and Node packages. lint: also cargo-deny.
 . "$(dirname "$0")/lib.sh"
 
+CARGO_PGRX_VERSION=0.18.1
+
 # The package lists are refreshed once, and only when something has to be installed.
 refresh_packages() {
   [ -z "${PACKAGES_FRESH:-}" ] || return 0
