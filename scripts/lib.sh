@@ -30,6 +30,24 @@ as_server_user() {
   fi
 }
 
+# The platform's package lists are refreshed once, and only when something has to be installed.
+refresh_packages() {
+  [ -z "${PACKAGES_FRESH:-}" ] || return 0
+  have apt-get || die "please install by hand, there is no apt-get here: $*"
+  say "refreshing the package lists"
+  as_root apt-get update -qq || say "some package lists could not be refreshed; going on with what is there"
+  export PACKAGES_FRESH=1
+}
+
+# Installs packages; what apt has to say is shown only when it fails.
+apt_install() {
+  refresh_packages "$@"
+  say "installing $*"
+  mkdir -p "$TOOLS"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >"$TOOLS/apt.log" 2>&1 \
+    || { cat "$TOOLS/apt.log" >&2; die "apt-get could not install $*"; }
+}
+
 # A pg_config counts only where its server is installed too; libpq alone brings one along.
 is_server() { [ -x "$1" ] && [ -x "$("$1" --bindir)/postgres" ]; }
 

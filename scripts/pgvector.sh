@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs pgvector into the server of PG_CONFIG: the platform's package where it is new enough, else built from the
-# distribution's source package. Called by setup.sh after the package lists were refreshed.
+# distribution's source package. Called by setup.sh when it is missing.
 . "$(dirname "$0")/lib.sh"
 need_server
 
@@ -70,9 +70,9 @@ build() {
   as_root make -s -C "$work/build" with_llvm=no PG_CONFIG="$PG_CONFIG" install >&2
 }
 
+refresh_packages pgvector
 if packaged; then
-  say "installing postgresql-$PG_MAJOR-pgvector"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "postgresql-$PG_MAJOR-pgvector" >&2
+  apt_install "postgresql-$PG_MAJOR-pgvector"
 else
   build
 fi

@@ -5,21 +5,6 @@
 
 CARGO_PGRX_VERSION=0.18.1
 
-# The package lists are refreshed once, and only when something has to be installed.
-refresh_packages() {
-  [ -z "${PACKAGES_FRESH:-}" ] || return 0
-  have apt-get || die "please install by hand, there is no apt-get here: $*"
-  say "refreshing the package lists"
-  as_root apt-get update -qq || say "some package lists could not be refreshed; going on with what is there"
-  export PACKAGES_FRESH=1
-}
-
-apt_install() {
-  refresh_packages "$@"
-  say "installing $*"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
-}
-
 has_libclang() {
   [ -n "${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null \
     || compgen -G '/usr/lib*/libclang.so*' >/dev/null
@@ -41,9 +26,12 @@ install_server() {
   local conf=/etc/postgresql-common/createcluster.conf
   apt_install postgresql-common
   as_root cp -p "$conf" "$conf.convene"
-  trap 'as_root mv "$conf.convene" "$conf"' RETURN
+  # shellcheck disable=SC2064 # the path is known now
+  trap "as_root mv -f $conf.convene $conf" EXIT
   as_root sh -c "echo 'create_main_cluster = false' >> $conf"
   apt_install postgresql
+  as_root mv -f "$conf.convene" "$conf"
+  trap - EXIT
 }
 
 setup_server() {
@@ -55,9 +43,7 @@ setup_server() {
 }
 
 setup_pgvector() {
-  [ -e "$("$PG_CONFIG" --sharedir)/extension/vector.control" ] && return
-  refresh_packages pgvector
-  "$ROOT/scripts/pgvector.sh"
+  [ -e "$("$PG_CONFIG" --sharedir)/extension/vector.control" ] || "$ROOT/scripts/pgvector.sh"
 }
 
 setup_cargo_pgrx() {
