@@ -61,14 +61,11 @@ pub fn with_notes<'a>(
     waitlist: bool,
     title_of: impl Fn(u32) -> &'a str,
 ) -> String {
-    let mut noted = sentence;
-    if let Some(other) = clashes_with {
-        noted.push_str(&format!("; clashes with \"{}\", which you bookmarked", title_of(other)));
-    }
-    if waitlist {
-        noted.push_str("; full, waitlist");
-    }
-    noted
+    let clash = clashes_with.map_or_else(String::new, |other| {
+        format!("; clashes with \"{}\", which you bookmarked", title_of(other))
+    });
+    let full = if waitlist { "; full, waitlist" } else { "" };
+    sentence + &clash + full
 }
 
 fn liked(title: &str, kind: Kind) -> String {

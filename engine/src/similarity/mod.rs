@@ -1,0 +1,91 @@
+//! How alike two vectors or two sets are.
+
+mod diversity;
+mod kernels;
+mod quantised;
+
+pub(crate) use diversity::diversified;
+pub use quantised::QuantisedMatrix;
+
+use std::cmp::Ordering;
+
+/// Scalar product; over the shorter length where they differ.
+#[must_use]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let len = a.len().min(b.len());
+    kernels::dot(&a[..len], &b[..len])
+}
+
+/// Euclidean length.
+#[must_use]
+pub fn norm(a: &[f32]) -> f64 {
+    kernels::dot_wide(a, a).sqrt()
+}
+
+/// Cosine of the angle between two vectors; nothing where one has no direction (zero, or not
+/// finite) or their lengths differ.
+#[must_use]
+pub fn cosine(a: &[f32], b: &[f32]) -> Option<f64> {
+    let lengths = norm(a) * norm(b);
+    let comparable = a.len() == b.len() && lengths.is_finite() && lengths > 0.0;
+    comparable.then(|| (kernels::dot_wide(a, b) / lengths).clamp(-1.0, 1.0))
+}
+
+/// Scales a vector to length one. False, and the vector as it was, where it has no direction.
+pub fn normalise(a: &mut [f32]) -> bool {
+    let length = norm(a);
+    let directed = length.is_finite() && length > 0.0;
+    if directed {
+        for x in a {
+            *x = (f64::from(*x) / length) as f32;
+        }
+    }
+    directed
+}
+
+/// Scores of every row of a row-major matrix against one query of the rows' length.
+pub(crate) fn scan(rows: &[f32], query: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; rows.len() / query.len().max(1)];
+    if !query.is_empty() {
+        kernels::scan(rows, query, &mut out);
+    }
+    out
+}
+
+/// Members in common over members in either, of two ascending slices without repetition; 0 where
+/// both are empty.
+#[must_use]
+pub fn jaccard<T: Ord>(a: &[T], b: &[T]) -> f64 {
+    let common = common(a, b);
+    share(common, a.len() + b.len() - common)
+}
+
+/// Members in common over members of the smaller of two ascending slices without repetition; 0
+/// where one is empty.
+#[must_use]
+pub fn overlap_coefficient<T: Ord>(a: &[T], b: &[T]) -> f64 {
+    share(common(a, b), a.len().min(b.len()))
+}
+
+fn common<T: Ord>(a: &[T], b: &[T]) -> usize {
+    let (mut i, mut j, mut count) = (0, 0, 0);
+    while i < a.len() && j < b.len() {
+        match a[i].cmp(&b[j]) {
+            Ordering::Less => i += 1,
+            Ordering::Greater => j += 1,
+            Ordering::Equal => {
+                count += 1;
+                i += 1;
+                j += 1;
+            }
+        }
+    }
+    count
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests;
