@@ -4,8 +4,8 @@
 need_server
 cd "$ROOT"
 
-# The order stands in the source, once; the files are found by it.
-install_files() { grep -ohE '\.\./sql/[a-z_]+\.sql|sql/[a-z_]+\.sql' src/install*.rs src/install/*.rs 2>/dev/null | sed 's#^\.\./##' | awk '!seen[$0]++'; }
+# The order stands in the source, once.
+install_files() { sed -nE 's#.*include_str!\("\.\./(sql/[a-z_]+\.sql)"\).*#\1#p' src/install.rs; }
 
 for file in $(install_files); do
   printf -- '-- %s\n' "$file"

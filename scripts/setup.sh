@@ -88,7 +88,7 @@ setup_node() {
 setup_deny() {
   have cargo-deny || [ -x "$TOOLS/bin/cargo-deny" ] && return
   say "installing cargo-deny (some minutes, once)"
-  cargo install cargo-deny --locked --quiet --root "$TOOLS" || say "cargo-deny could not be installed; its checks are left out"
+  cargo install cargo-deny --version 0.20.2 --locked --quiet --root "$TOOLS" || say "cargo-deny could not be installed; its checks are left out"
 }
 
 setup_build() { setup_compiler; setup_server; setup_pgvector; setup_cargo_pgrx; }

@@ -109,7 +109,10 @@ def _add_organization(conn, event):
 
 
 def _add_event(conn, event, status, days):
-    conn.execute("INSERT INTO convene.venues (id, name) VALUES (%s, %s)", [event.venue, f"Venue {event.label}"])
+    conn.execute(
+        "INSERT INTO convene.venues (id, organization_id, name) VALUES (%s, %s, %s)",
+        [event.venue, event.organization, f"Venue {event.label}"],
+    )
     conn.execute(
         """INSERT INTO convene.events
              (id, title, status, start_at, end_at, time_zone, venue_id, organizer_id, organization_id)
