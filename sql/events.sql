@@ -1,0 +1,361 @@
+-- Venues, events, programme and attendees, and which of them the caller may see or manage. Every row that belongs to an
+-- event carries its event_id; keys over (id, event_id) hold the parts of one event together.
+
+CREATE TABLE convene.venues (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    organization_id uuid NOT NULL DEFAULT convene_private.default_organization_id()
+        REFERENCES convene.organizations ON DELETE RESTRICT,
+    name text NOT NULL CHECK (name <> ''),
+    description text,
+    address_line1 text,
+    address_line2 text,
+    city text,
+    state_province text,
+    postal_code text,
+    country text,
+    latitude double precision CHECK (latitude BETWEEN -90 AND 90),
+    longitude double precision CHECK (longitude BETWEEN -180 AND 180),
+    time_zone text NOT NULL DEFAULT 'UTC',
+    capacity integer CHECK (capacity > 0),
+    website text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE convene.venues IS 'Places where events happen, kept by the organization that uses them';
+CREATE INDEX idx_venues_organization ON convene.venues (organization_id);
+CREATE TRIGGER venues_time_zone BEFORE INSERT OR UPDATE OF time_zone ON convene.venues
+    FOR EACH ROW EXECUTE FUNCTION convene_private.check_time_zone();
+CREATE TRIGGER venues_touch BEFORE UPDATE ON convene.venues
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.events (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    organization_id uuid NOT NULL DEFAULT convene_private.default_organization_id()
+        REFERENCES convene.organizations ON DELETE RESTRICT,
+    organizer_id uuid REFERENCES convene.profiles ON DELETE SET NULL,
+    venue_id uuid REFERENCES convene.venues ON DELETE SET NULL,
+    title text NOT NULL CHECK (title <> ''),
+    description text,
+    status text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'published', 'cancelled', 'completed')),
+    start_at timestamptz,
+    end_at timestamptz,
+    time_zone text NOT NULL DEFAULT 'UTC',
+    categories text[] NOT NULL DEFAULT '{}',
+    city text,
+    country text,
+    regions text[] NOT NULL DEFAULT '{}',
+    capacity integer CHECK (capacity > 0),
+    website text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (end_at > start_at)
+);
+COMMENT ON TABLE convene.events IS 'Events. Published and completed ones are public, the others are seen by their people only';
+COMMENT ON COLUMN convene.events.organizer_id IS 'The responsible person; rights come from organization_members, not from here';
+COMMENT ON COLUMN convene.events.time_zone IS 'Zone of local times and of days at this event';
+CREATE INDEX idx_events_organization ON convene.events (organization_id);
+CREATE INDEX idx_events_organizer ON convene.events (organizer_id);
+CREATE INDEX idx_events_venue ON convene.events (venue_id);
+CREATE INDEX idx_events_status ON convene.events (status, start_at);
+CREATE TRIGGER events_time_zone BEFORE INSERT OR UPDATE OF time_zone ON convene.events
+    FOR EACH ROW EXECUTE FUNCTION convene_private.check_time_zone();
+CREATE TRIGGER events_touch BEFORE UPDATE ON convene.events
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+ALTER TABLE convene.scoring_weights ADD CONSTRAINT scoring_weights_event_id_fkey
+    FOREIGN KEY (event_id) REFERENCES convene.events ON DELETE CASCADE;
+
+CREATE TABLE convene.speakers (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    contact_id uuid,
+    full_name text,
+    bio text,
+    expertise_areas text[] NOT NULL DEFAULT '{}',
+    years_experience integer CHECK (years_experience >= 0),
+    certifications text[] NOT NULL DEFAULT '{}',
+    presentation_title text,
+    presentation_description text,
+    presentation_duration integer CHECK (presentation_duration > 0),
+    presentation_slides_url text,
+    handout_materials text[] NOT NULL DEFAULT '{}',
+    website_url text,
+    linkedin_url text,
+    twitter_handle text,
+    company_affiliation text,
+    speaker_fee numeric(10,2) CHECK (speaker_fee >= 0),
+    travel_arrangements text,
+    accommodation_needs text,
+    dietary_restrictions text[] NOT NULL DEFAULT '{}',
+    headshot_url text,
+    bio_image_url text,
+    video_intro_url text,
+    status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'confirmed', 'cancelled', 'replaced')),
+    confirmation_date timestamptz,
+    contract_signed boolean NOT NULL DEFAULT false,
+    assigned_to uuid,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (id, event_id)
+);
+COMMENT ON TABLE convene.speakers IS 'Speakers of an event; API roles read what the programme shows, not fee, travel and contract';
+COMMENT ON COLUMN convene.speakers.full_name IS 'The name in the programme';
+COMMENT ON COLUMN convene.speakers.presentation_duration IS 'Minutes';
+CREATE INDEX idx_speakers_event ON convene.speakers (event_id);
+CREATE TRIGGER speakers_touch BEFORE UPDATE ON convene.speakers
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.sessions (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    speaker_id uuid,
+    venue_id uuid REFERENCES convene.venues ON DELETE SET NULL,
+    title text NOT NULL CHECK (title <> ''),
+    description text,
+    session_type text CHECK (session_type IN ('keynote', 'workshop', 'panel', 'networking', 'break', 'lunch', 'demo',
+                                              'talk', 'breakout')),
+    difficulty_level text CHECK (difficulty_level IN ('beginner', 'intermediate', 'advanced', 'expert')),
+    topics text[] NOT NULL DEFAULT '{}',
+    room text,
+    start_time timestamptz NOT NULL,
+    end_time timestamptz NOT NULL,
+    duration_minutes integer GENERATED ALWAYS AS ((EXTRACT(epoch FROM end_time - start_time) / 60)::integer) STORED,
+    max_attendees integer CHECK (max_attendees > 0),
+    current_registrations integer NOT NULL DEFAULT 0 CHECK (current_registrations >= 0),
+    registration_required boolean NOT NULL DEFAULT false,
+    registration_deadline timestamptz,
+    waitlist_enabled boolean NOT NULL DEFAULT false,
+    materials_urls text[] NOT NULL DEFAULT '{}',
+    recording_url text,
+    chat_enabled boolean NOT NULL DEFAULT true,
+    qa_enabled boolean NOT NULL DEFAULT true,
+    status text NOT NULL DEFAULT 'scheduled'
+        CHECK (status IN ('scheduled', 'live', 'completed', 'cancelled', 'postponed')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (id, event_id),
+    CHECK (end_time > start_time),
+    FOREIGN KEY (speaker_id, event_id) REFERENCES convene.speakers (id, event_id) ON DELETE SET NULL (speaker_id)
+);
+COMMENT ON TABLE convene.sessions IS 'The programme of an event';
+COMMENT ON COLUMN convene.sessions.current_registrations IS 'Seats taken; also what the recommendation document calls registration_count';
+COMMENT ON COLUMN convene.sessions.max_attendees IS 'Null: no limit';
+CREATE INDEX idx_sessions_event ON convene.sessions (event_id, start_time);
+CREATE INDEX idx_sessions_speaker ON convene.sessions (speaker_id);
+CREATE INDEX idx_sessions_venue ON convene.sessions (venue_id, event_id);
+CREATE TRIGGER sessions_keep_event BEFORE UPDATE ON convene.sessions
+    FOR EACH ROW WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id)
+    EXECUTE FUNCTION convene_private.refuse_change('event_id');
+CREATE TRIGGER sessions_touch BEFORE UPDATE ON convene.sessions
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.event_revisions (
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    shard uuid NOT NULL DEFAULT gen_random_uuid(),
+    rev bigint NOT NULL DEFAULT 1,
+    PRIMARY KEY (event_id, shard)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE convene.event_revisions IS 'Revision of an event''s programme: the sum over its shards. Sharded so that writers never wait for one another';
+ALTER TABLE convene.event_revisions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY service_only ON convene.event_revisions USING (false);
+
+-- Takes whichever shard of the event nobody holds, or makes one, so it never waits. Not for an event that is going itself.
+CREATE FUNCTION convene_private.bump_revisions(p_event_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    event uuid;
+BEGIN
+    FOREACH event IN ARRAY coalesce(p_event_ids, '{}') LOOP
+        UPDATE convene.event_revisions r SET rev = r.rev + 1
+        WHERE r.event_id = event AND r.shard = (SELECT f.shard FROM convene.event_revisions f WHERE f.event_id = event
+                                                LIMIT 1 FOR UPDATE SKIP LOCKED);
+        IF NOT FOUND THEN
+            INSERT INTO convene.event_revisions (event_id) SELECT e.id FROM convene.events e WHERE e.id = event;
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION convene_private.bump_revisions(uuid[]) IS 'Notes that the programmes of these events changed';
+
+CREATE TABLE convene.attendees (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    profile_id uuid REFERENCES convene.profiles ON DELETE SET NULL,
+    contact_id uuid,
+    full_name text,
+    email text,
+    job_title text,
+    company_name text,
+    status text NOT NULL DEFAULT 'registered'
+        CHECK (status IN ('registered', 'confirmed', 'checked_in', 'cancelled', 'no_show')),
+    checked_in_at timestamptz,
+    sponsor_consent boolean NOT NULL DEFAULT false,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (id, event_id),
+    UNIQUE (event_id, profile_id)
+);
+COMMENT ON TABLE convene.attendees IS 'One row per person and event';
+COMMENT ON COLUMN convene.attendees.profile_id IS 'The person who may sign in as this attendee; null until known';
+COMMENT ON COLUMN convene.attendees.sponsor_consent IS 'The attendee agreed that sponsors see name and contact data; given by the attendee only';
+CREATE INDEX idx_attendees_profile ON convene.attendees (profile_id);
+CREATE TRIGGER attendees_keep_event BEFORE UPDATE ON convene.attendees
+    FOR EACH ROW WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id)
+    EXECUTE FUNCTION convene_private.refuse_change('event_id');
+CREATE TRIGGER attendees_touch BEFORE UPDATE ON convene.attendees
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.event_materials (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    session_id uuid,
+    uploaded_by uuid,
+    title text NOT NULL CHECK (title <> ''),
+    description text,
+    material_type text CHECK (material_type IN ('presentation', 'document', 'video', 'audio', 'image', 'link', 'handout')),
+    file_url text,
+    file_size bigint CHECK (file_size >= 0),
+    file_format text,
+    file_duration integer CHECK (file_duration >= 0),
+    download_count integer NOT NULL DEFAULT 0 CHECK (download_count >= 0),
+    access_level text NOT NULL DEFAULT 'attendees_only'
+        CHECK (access_level IN ('public', 'attendees_only', 'speakers_only', 'sponsors_only', 'organizers_only')),
+    requires_download boolean NOT NULL DEFAULT true,
+    password_protected boolean NOT NULL DEFAULT false,
+    tags text[] NOT NULL DEFAULT '{}',
+    language text NOT NULL DEFAULT 'en',
+    category text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (session_id, event_id) REFERENCES convene.sessions (id, event_id) ON DELETE SET NULL (session_id)
+);
+COMMENT ON TABLE convene.event_materials IS 'Slides, recordings and papers of an event or of one of its sessions';
+COMMENT ON COLUMN convene.event_materials.file_duration IS 'Seconds, for audio and video';
+COMMENT ON COLUMN convene.event_materials.access_level IS 'Staff of the organization sees every level; speakers_only and sponsors_only are staff''s for now';
+CREATE INDEX idx_event_materials_event ON convene.event_materials (event_id, access_level);
+CREATE INDEX idx_event_materials_session ON convene.event_materials (session_id);
+CREATE TRIGGER event_materials_touch BEFORE UPDATE ON convene.event_materials
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+-- The caller's ids. Definer all of them: the policies of the tables they read are built on them.
+
+CREATE FUNCTION convene_private.my_attendee_ids() RETURNS SETOF uuid
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT a.id FROM convene.attendees a WHERE a.profile_id = (SELECT convene_private.my_profile_id())
+$$;
+COMMENT ON FUNCTION convene_private.my_attendee_ids() IS 'The caller''s attendee rows, one per event';
+
+CREATE FUNCTION convene_private.my_attended_event_ids() RETURNS SETOF uuid
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT a.event_id FROM convene.attendees a
+    WHERE a.profile_id = (SELECT convene_private.my_profile_id()) AND a.status <> 'cancelled'
+$$;
+COMMENT ON FUNCTION convene_private.my_attended_event_ids() IS 'Events the caller has a standing registration for';
+
+CREATE FUNCTION convene_private.my_managed_event_ids() RETURNS SETOF uuid
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT e.id FROM convene.events e
+    WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids()))
+$$;
+COMMENT ON FUNCTION convene_private.my_managed_event_ids() IS 'Events the caller manages';
+
+CREATE FUNCTION convene_private.my_staffed_event_ids() RETURNS SETOF uuid
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT e.id FROM convene.events e
+    WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids()))
+$$;
+COMMENT ON FUNCTION convene_private.my_staffed_event_ids() IS 'Events of the caller''s organizations, in whatever role: for reading';
+
+CREATE FUNCTION convene_private.visible_event_ids() RETURNS SETOF uuid
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT e.id FROM convene.events e WHERE e.status IN ('published', 'completed')
+    UNION SELECT convene_private.my_attended_event_ids()
+    UNION SELECT convene_private.my_staffed_event_ids()
+$$;
+COMMENT ON FUNCTION convene_private.visible_event_ids() IS 'Public events, and those the caller attends or works for';
+
+CREATE FUNCTION convene_private.visible_venue_ids() RETURNS SETOF uuid
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH events AS MATERIALIZED (SELECT ARRAY(SELECT convene_private.visible_event_ids()) AS ids)
+    SELECT v.id FROM convene.venues v
+    WHERE v.organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids()))
+       OR EXISTS (SELECT FROM convene.events e WHERE e.venue_id = v.id AND e.id = ANY ((SELECT ids FROM events)::uuid[]))
+       OR EXISTS (SELECT FROM convene.sessions s
+                  WHERE s.venue_id = v.id AND s.event_id = ANY ((SELECT ids FROM events)::uuid[]))
+$$;
+COMMENT ON FUNCTION convene_private.visible_venue_ids() IS 'Venues of visible events and sessions, and of the caller''s organizations';
+
+-- Policies. Where the caller can make the row, its organization is an arm of SELECT as well: the id of a row that this
+-- very statement inserts is in no list yet, and INSERT ... RETURNING has to find it.
+
+ALTER TABLE convene.venues ENABLE ROW LEVEL SECURITY;
+CREATE POLICY venues_select ON convene.venues FOR SELECT
+    USING (id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))
+           OR organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
+CREATE POLICY venues_insert ON convene.venues FOR INSERT
+    WITH CHECK (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids())));
+CREATE POLICY venues_update ON convene.venues FOR UPDATE
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids())));
+CREATE POLICY venues_delete ON convene.venues FOR DELETE
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids())));
+
+-- A venue is public with the event that names it, so nobody may name one they cannot see.
+ALTER TABLE convene.events ENABLE ROW LEVEL SECURITY;
+CREATE POLICY events_select ON convene.events FOR SELECT
+    USING (id = ANY (ARRAY(SELECT convene_private.visible_event_ids()))
+           OR organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
+CREATE POLICY events_insert ON convene.events FOR INSERT
+    WITH CHECK (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids()))
+                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))));
+CREATE POLICY events_update ON convene.events FOR UPDATE
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids())))
+    WITH CHECK (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids()))
+                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))));
+CREATE POLICY events_delete ON convene.events FOR DELETE
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids())));
+
+ALTER TABLE convene.speakers ENABLE ROW LEVEL SECURITY;
+CREATE POLICY speakers_select ON convene.speakers FOR SELECT
+    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+CREATE POLICY speakers_insert ON convene.speakers FOR INSERT
+    WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+CREATE POLICY speakers_update ON convene.speakers FOR UPDATE
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+CREATE POLICY speakers_delete ON convene.speakers FOR DELETE
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+
+ALTER TABLE convene.sessions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY sessions_select ON convene.sessions FOR SELECT
+    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+CREATE POLICY sessions_insert ON convene.sessions FOR INSERT
+    WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids()))
+                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))));
+CREATE POLICY sessions_update ON convene.sessions FOR UPDATE
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())))
+    WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids()))
+                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))));
+CREATE POLICY sessions_delete ON convene.sessions FOR DELETE
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+
+ALTER TABLE convene.attendees ENABLE ROW LEVEL SECURITY;
+CREATE POLICY attendees_select ON convene.attendees FOR SELECT
+    USING (id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+CREATE POLICY attendees_insert ON convene.attendees FOR INSERT
+    WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+CREATE POLICY attendees_update ON convene.attendees FOR UPDATE
+    USING (id = ANY (ARRAY(SELECT convene_private.my_attendee_ids())));
+
+ALTER TABLE convene.event_materials ENABLE ROW LEVEL SECURITY;
+CREATE POLICY event_materials_select ON convene.event_materials FOR SELECT
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids()))
+           OR (access_level = 'attendees_only' AND event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids())))
+           OR (access_level = 'public' AND event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids()))));
+CREATE POLICY event_materials_insert ON convene.event_materials FOR INSERT
+    WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+CREATE POLICY event_materials_update ON convene.event_materials FOR UPDATE
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+CREATE POLICY event_materials_delete ON convene.event_materials FOR DELETE
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+
+CREATE POLICY scoring_weights_select ON convene.scoring_weights FOR SELECT
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));

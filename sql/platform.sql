@@ -1,0 +1,194 @@
+-- What every domain stands on: the private schema, the ledger of schema versions, settings, the registry of embedding
+-- models, weights of the scoring surfaces and the embedding queue.
+
+CREATE SCHEMA convene_private;
+COMMENT ON SCHEMA convene_private IS 'Policy helpers, trigger functions and what else only the functions of schema convene use';
+
+CREATE FUNCTION convene_private.touch_updated_at() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.updated_at := now();
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.touch_updated_at() IS 'Keeps updated_at; used by every table that has the column';
+
+-- The trigger's WHEN clause finds the change; this only refuses it. Argument: the column that stays.
+CREATE FUNCTION convene_private.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION '%.% cannot be changed', TG_TABLE_NAME, TG_ARGV[0]
+        USING ERRCODE = '0A000', DETAIL = 'Rows of other tables were made for the value it has.',
+              HINT = 'Insert a new row, and delete this one.';
+END $$;
+COMMENT ON FUNCTION convene_private.refuse_change() IS 'Refuses to change a column that other rows are built on';
+
+CREATE FUNCTION convene_private.check_time_zone() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- The conversion itself is the check: the server raises 22023 and names the zone.
+    PERFORM now() AT TIME ZONE NEW.time_zone;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.check_time_zone() IS 'Accepts only time zones that the server knows';
+
+-- Schema versions. The owner of this table is the owner of the data: native functions switch to that role.
+CREATE TABLE convene.schema_version (
+    version text PRIMARY KEY,
+    description text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    applied_by name NOT NULL DEFAULT current_user
+);
+COMMENT ON TABLE convene.schema_version IS 'Each step by which install() and migrate() brought the data to its present form';
+ALTER TABLE convene.schema_version ENABLE ROW LEVEL SECURITY;
+CREATE POLICY service_only ON convene.schema_version USING (false);
+
+CREATE TABLE convene.settings (
+    key text PRIMARY KEY CHECK (key <> ''),
+    value jsonb NOT NULL,
+    description text NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE convene.settings IS 'Settings of this installation, one row each';
+COMMENT ON COLUMN convene.settings.value IS 'JSON null means: off, or the built-in default';
+ALTER TABLE convene.settings ENABLE ROW LEVEL SECURITY;
+CREATE POLICY service_only ON convene.settings USING (false);
+CREATE TRIGGER settings_touch BEFORE UPDATE ON convene.settings
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+INSERT INTO convene.settings (key, value, description)
+SELECT 'home', jsonb_build_object('system_identifier', c.system_identifier::text, 'database', current_database()),
+       'The cluster and database this data lives in; queues for the outside world refuse to run anywhere else'
+FROM pg_control_system() c;
+INSERT INTO convene.settings (key, value, description) VALUES
+    ('trust_jwt_email', 'false', 'Take the e-mail of a JWT as verified although the token does not say so'),
+    ('recommendation.half_life_days', 'null', 'Days after which a signal counts half; null: signals do not fade'),
+    ('recommendation.mmr_lambda', '0.7', 'Relevance against variety in a list of recommendations; 1 is relevance only'),
+    ('recommendation.min_people', '5', 'A reason drawn from other people needs at least so many of them'),
+    ('recommendation.min_people_shown', '10', 'Their number is named from so many people up'),
+    ('recommendation.collaborative_model', '"auto"', 'auto (chosen per event by a holdout), ease, bm25 or user_user'),
+    ('agenda.travel_minutes', '5', 'Minutes a personal agenda leaves between sessions in different rooms'),
+    ('queue.max_attempts', '5', 'Attempts after which a job is parked'),
+    ('queue.backoff_base_seconds', '10', 'Wait before the second attempt; it doubles with every further one'),
+    ('queue.backoff_cap_seconds', '3600', 'The longest wait between two attempts');
+
+CREATE TABLE convene.embedding_models (
+    model text PRIMARY KEY CHECK (model <> '' AND length(model) <= 200),
+    dimensions integer NOT NULL CHECK (dimensions BETWEEN 1 AND 16000),
+    is_default boolean NOT NULL DEFAULT false,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE convene.embedding_models IS 'Embedding models in use; every stored vector names one and has its dimension';
+COMMENT ON COLUMN convene.embedding_models.is_default IS 'The model of a vector that is stored without naming one; at most one';
+CREATE UNIQUE INDEX idx_embedding_models_default ON convene.embedding_models (is_default) WHERE is_default;
+ALTER TABLE convene.embedding_models ENABLE ROW LEVEL SECURITY;
+-- Names and dimensions are no secret, and whoever writes a vector needs them.
+CREATE POLICY embedding_models_select ON convene.embedding_models FOR SELECT USING (true);
+CREATE TRIGGER embedding_models_keep_dimensions BEFORE UPDATE ON convene.embedding_models
+    FOR EACH ROW WHEN (OLD.dimensions IS DISTINCT FROM NEW.dimensions)
+    EXECUTE FUNCTION convene_private.refuse_change('dimensions');
+
+INSERT INTO convene.embedding_models (model, dimensions, is_default) VALUES
+    ('text-embedding-ada-002', 1536, true),
+    ('convene-hash-v1', 256, false);
+
+CREATE TABLE convene.scoring_weights (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    surface text NOT NULL CHECK (surface IN ('recommendations', 'networking', 'sponsorship')),
+    name text NOT NULL CHECK (name <> ''),
+    event_id uuid,
+    weights jsonb NOT NULL CHECK (jsonb_typeof(weights) = 'object'),
+    is_active boolean NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE convene.scoring_weights IS 'Weights that replace the built-in ones of a scoring surface, for one event or for all';
+COMMENT ON COLUMN convene.scoring_weights.event_id IS 'Null: every event that has no row of its own';
+CREATE UNIQUE INDEX idx_scoring_weights_active ON convene.scoring_weights (surface, event_id) NULLS NOT DISTINCT WHERE is_active;
+CREATE INDEX idx_scoring_weights_event ON convene.scoring_weights (event_id);
+ALTER TABLE convene.scoring_weights ENABLE ROW LEVEL SECURITY;
+CREATE TRIGGER scoring_weights_touch BEFORE UPDATE ON convene.scoring_weights
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+-- No foreign keys: a job must never make its producer wait, and the trigger that deletes the target deletes its jobs.
+CREATE TABLE convene.embedding_queue (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    target_kind text NOT NULL CHECK (target_kind IN ('session')),
+    target_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    priority integer NOT NULL DEFAULT 0,
+    status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'leased', 'done', 'parked')),
+    attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    available_at timestamptz NOT NULL DEFAULT now(),
+    lease_token uuid,
+    lease_until timestamptz,
+    last_error text,
+    enqueued_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (status <> 'leased' OR (lease_token IS NOT NULL AND lease_until IS NOT NULL))
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500,
+        autovacuum_analyze_scale_factor = 0.05);
+COMMENT ON TABLE convene.embedding_queue IS 'Texts that wait for an embedding; a target may have several pending rows, a claim takes them as one';
+COMMENT ON COLUMN convene.embedding_queue.priority IS 'Higher goes first';
+COMMENT ON COLUMN convene.embedding_queue.status IS 'parked: given up after queue.max_attempts, see last_error';
+COMMENT ON COLUMN convene.embedding_queue.available_at IS 'Not claimed before; moved on by a failure';
+COMMENT ON COLUMN convene.embedding_queue.lease_token IS 'Fencing token: only the holder of the present lease may finish the job';
+CREATE INDEX idx_embedding_queue_target ON convene.embedding_queue (target_id, target_kind, status);
+CREATE INDEX idx_embedding_queue_claim ON convene.embedding_queue (priority DESC, available_at, id) WHERE status = 'pending';
+CREATE INDEX idx_embedding_queue_lease ON convene.embedding_queue (lease_until) WHERE status = 'leased';
+CREATE INDEX idx_embedding_queue_finished ON convene.embedding_queue (finished_at) WHERE status IN ('done', 'parked');
+ALTER TABLE convene.embedding_queue ENABLE ROW LEVEL SECURITY;
+CREATE POLICY service_only ON convene.embedding_queue USING (false);
+CREATE TRIGGER embedding_queue_touch BEFORE UPDATE ON convene.embedding_queue
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+-- A pending job is locked and so held back until this transaction ends: no worker takes it before the new text is there.
+-- A job that somebody has locked may be on its way out, so it does not count, and nobody waits for anybody.
+CREATE FUNCTION convene_private.enqueue_embedding(p_session_ids uuid[], p_priority integer DEFAULT 0) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    added bigint;
+BEGIN
+    WITH held AS MATERIALIZED (
+        SELECT q.target_id FROM convene.embedding_queue q
+        WHERE q.target_kind = 'session' AND q.target_id = ANY (p_session_ids) AND q.status = 'pending'
+        FOR SHARE SKIP LOCKED)
+    INSERT INTO convene.embedding_queue (target_kind, target_id, event_id, priority)
+    SELECT 'session', s.id, s.event_id, p_priority FROM convene.sessions s
+    WHERE s.id = ANY (p_session_ids) AND NOT EXISTS (SELECT FROM held h WHERE h.target_id = s.id);
+    GET DIAGNOSTICS added = ROW_COUNT;
+    IF added > 0 THEN
+        PERFORM pg_notify('convene_embedding_queue', added::text);
+    END IF;
+    RETURN added;
+END $$;
+COMMENT ON FUNCTION convene_private.enqueue_embedding(uuid[], integer) IS 'Queues sessions for embedding, those without a pending job; returns how many jobs it added';
+
+CREATE FUNCTION convene_private.index_embedding_model(p_model text, p_dimensions integer) RETURNS text
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- The digest keeps apart models whose names shorten to the same words.
+    index_name text := 'idx_session_embeddings_vector_' || left(encode(sha256(convert_to(p_model, 'UTF8')), 'hex'), 8)
+                       || '_' || left(regexp_replace(lower(p_model), '[^a-z0-9]+', '_', 'g'), 24);
+    type_name text := CASE WHEN p_dimensions <= 2000 THEN 'vector' ELSE 'halfvec' END;
+    workers text := current_setting('max_parallel_maintenance_workers');
+    home name;
+    version integer[];
+BEGIN
+    IF p_dimensions > 4000 THEN
+        RAISE NOTICE 'model "%" has % dimensions: an HNSW index holds at most 4000, its searches are exact', p_model, p_dimensions;
+        RETURN NULL;
+    END IF;
+    SELECT n.nspname, string_to_array(substring(e.extversion FROM '^[0-9.]*[0-9]'), '.')::integer[] INTO STRICT home, version
+    FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector';
+    -- Parallel builds of HNSW indexes are broken before 0.8.2.
+    IF version < '{0,8,2}' THEN
+        PERFORM set_config('max_parallel_maintenance_workers', '0', true);
+    END IF;
+    EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON convene.session_embeddings USING hnsw '
+                   '((embedding::%2$I.%3$I(%4$s)) %2$I.%5$I) WHERE embedding_model = %6$L',
+                   index_name, home, type_name, p_dimensions, type_name || '_cosine_ops', p_model);
+    PERFORM set_config('max_parallel_maintenance_workers', workers, true);
+    RETURN index_name;
+END $$;
+COMMENT ON FUNCTION convene_private.index_embedding_model(text, integer) IS 'Makes the cosine index for the vectors of one model; returns its name';
