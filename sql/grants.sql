@@ -1,4 +1,4 @@
--- Who may do what, in one list. grant_api() grants by it and uninstall() drops by it, so every table is in it.
+-- Who may do what, in one list, with every table in it.
 
 CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audience text, privileges text)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -6,7 +6,7 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     -- a table: columns.
     VALUES
     ('convene', 'anon', 'USAGE'),
-    ('convene_private', 'anon', 'USAGE'),
+    ('convene_private', 'service', 'USAGE'),
 
     -- Nobody writes scores, models, counts, queue or history but functions.
     ('convene.schema_version', 'service', 'SELECT'),
@@ -18,8 +18,10 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.embedding_queue', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
     ('convene.profiles', 'authenticated', 'SELECT'),
-    ('convene.profiles(id,full_name,avatar_url,phone,job_title,company_name,bio,website_url,linkedin_url,locale)', 'authenticated', 'INSERT'),
-    ('convene.profiles(full_name,avatar_url,phone,job_title,company_name,bio,website_url,linkedin_url,locale)', 'authenticated', 'UPDATE'),
+    ('convene.profiles('
+        'id,full_name,avatar_url,phone,job_title,company_name,bio,website_url,linkedin_url,locale)', 'authenticated', 'INSERT'),
+    ('convene.profiles('
+        'full_name,avatar_url,phone,job_title,company_name,bio,website_url,linkedin_url,locale)', 'authenticated', 'UPDATE'),
     ('convene.profiles', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.organizations', 'authenticated', 'SELECT'),
     ('convene.organizations', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
@@ -32,7 +34,10 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.events', 'anon', 'SELECT'),
     ('convene.events', 'authenticated', 'INSERT, UPDATE, DELETE'),
     ('convene.events', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
-    ('convene.speakers(id,event_id,full_name,bio,expertise_areas,years_experience,certifications,presentation_title,presentation_description,presentation_duration,website_url,linkedin_url,twitter_handle,company_affiliation,headshot_url,bio_image_url,video_intro_url,status,created_at,updated_at)', 'anon', 'SELECT'),
+    ('convene.speakers('
+        'id,event_id,full_name,bio,expertise_areas,years_experience,certifications,presentation_title,'
+        'presentation_description,presentation_duration,website_url,linkedin_url,twitter_handle,'
+        'company_affiliation,headshot_url,bio_image_url,video_intro_url,status,created_at,updated_at)', 'anon', 'SELECT'),
     ('convene.speakers', 'authenticated', 'INSERT, UPDATE, DELETE'),
     ('convene.speakers', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.sessions', 'anon', 'SELECT'),
@@ -40,7 +45,8 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.sessions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.event_revisions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.attendees', 'authenticated', 'SELECT'),
-    ('convene.attendees(id,event_id,profile_id,contact_id,full_name,email,job_title,company_name,status)', 'authenticated', 'INSERT'),
+    ('convene.attendees('
+        'id,event_id,profile_id,contact_id,full_name,email,job_title,company_name,status)', 'authenticated', 'INSERT'),
     ('convene.attendees(full_name,job_title,company_name,sponsor_consent)', 'authenticated', 'UPDATE'),
     ('convene.attendees', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.event_materials', 'anon', 'SELECT'),
@@ -49,8 +55,14 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
 
     -- attendee_id and event_id may be named in an UPDATE because an upsert does; a trigger refuses to change them.
     ('convene.attendee_preferences', 'authenticated', 'SELECT'),
-    ('convene.attendee_preferences(attendee_id,event_id,preferred_topics,preferred_formats,industry_interests,skill_level,browsed_sessions,bookmarked_sessions,attended_sessions,interaction_history,recommendation_enabled,notification_preferences)', 'authenticated', 'INSERT'),
-    ('convene.attendee_preferences(attendee_id,event_id,preferred_topics,preferred_formats,industry_interests,skill_level,browsed_sessions,bookmarked_sessions,attended_sessions,interaction_history,recommendation_enabled,notification_preferences)', 'authenticated', 'UPDATE'),
+    ('convene.attendee_preferences('
+        'attendee_id,event_id,preferred_topics,preferred_formats,industry_interests,skill_level,'
+        'browsed_sessions,bookmarked_sessions,attended_sessions,interaction_history,recommendation_enabled,'
+        'notification_preferences)', 'authenticated', 'INSERT'),
+    ('convene.attendee_preferences('
+        'attendee_id,event_id,preferred_topics,preferred_formats,industry_interests,skill_level,'
+        'browsed_sessions,bookmarked_sessions,attended_sessions,interaction_history,recommendation_enabled,'
+        'notification_preferences)', 'authenticated', 'UPDATE'),
     ('convene.attendee_preferences', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.session_interactions', 'authenticated', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.session_interactions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
@@ -78,26 +90,11 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene_private.visible_event_ids()', 'anon', 'EXECUTE'),
     ('convene_private.visible_venue_ids()', 'anon', 'EXECUTE'),
     ('convene_private.default_organization_id()', 'authenticated', 'EXECUTE'),
-    ('convene_private.session_text(convene.sessions)', 'service', 'EXECUTE'),
+    ('convene_private.session_text(text,text,text[])', 'service', 'EXECUTE'),
     ('convene_private.enqueue_embedding(uuid[],integer)', 'service', 'EXECUTE'),
     ('convene_private.refresh_popularity(uuid)', 'service', 'EXECUTE')
 $$;
 COMMENT ON FUNCTION convene_private.api_grants() IS 'What the API roles are granted';
-
-CREATE FUNCTION convene_private.owned_relations() RETURNS TABLE (object text, kind text)
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT DISTINCT g.object, CASE g.privileges WHEN 'EXECUTE' THEN 'function' ELSE 'table' END
-    FROM convene_private.api_grants() g WHERE g.audience = 'service' OR g.privileges = 'EXECUTE'
-    UNION ALL
-    SELECT 'convene_private.' || f.name, 'function' FROM (VALUES
-        ('api_grants()'), ('owned_relations()'), ('touch_updated_at()'), ('refuse_change()'), ('check_time_zone()'),
-        ('bump_revisions(uuid[])'), ('index_embedding_model(text,integer)'), ('place_embedding()'),
-        ('embeddings_changed()'), ('sessions_inserted()'), ('sessions_updated()'), ('sessions_deleted()'),
-        ('note_interest(uuid[])'), ('tidy_ids(uuid[])'), ('tidy_preferences()'), ('add_signals(uuid[],text[],uuid[])'),
-        ('preferences_inserted()'), ('preferences_updated()'), ('preferences_deleted()'), ('place_interaction()'),
-        ('settle_preferences(uuid[],uuid[])'), ('interactions_changed()')) f(name)
-$$;
-COMMENT ON FUNCTION convene_private.owned_relations() IS 'Every table and function that install() makes';
 
 -- Roles get what the list says and nothing from PUBLIC.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA convene_private FROM PUBLIC;

@@ -121,6 +121,7 @@ CREATE TABLE convene.embedding_queue (
     available_at timestamptz NOT NULL DEFAULT now(),
     lease_token uuid,
     lease_until timestamptz,
+    payload jsonb,
     last_error text,
     enqueued_at timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz,
@@ -132,10 +133,11 @@ COMMENT ON TABLE convene.embedding_queue IS 'Texts that wait for an embedding; a
 COMMENT ON COLUMN convene.embedding_queue.priority IS 'Higher goes first';
 COMMENT ON COLUMN convene.embedding_queue.status IS 'parked: given up after queue.max_attempts, see last_error';
 COMMENT ON COLUMN convene.embedding_queue.available_at IS 'Not claimed before; moved on by a failure';
+COMMENT ON COLUMN convene.embedding_queue.payload IS 'What the holder of the lease was given, since the target may change meanwhile';
 COMMENT ON COLUMN convene.embedding_queue.lease_token IS 'Fencing token: only the holder of the present lease may finish the job';
 CREATE INDEX idx_embedding_queue_target ON convene.embedding_queue (target_id, target_kind, status);
-CREATE INDEX idx_embedding_queue_claim ON convene.embedding_queue (priority DESC, available_at, id) WHERE status = 'pending';
-CREATE INDEX idx_embedding_queue_lease ON convene.embedding_queue (lease_until) WHERE status = 'leased';
+CREATE INDEX idx_embedding_queue_claim ON convene.embedding_queue (priority DESC, available_at, id)
+    WHERE status IN ('pending', 'leased');
 CREATE INDEX idx_embedding_queue_finished ON convene.embedding_queue (finished_at) WHERE status IN ('done', 'parked');
 ALTER TABLE convene.embedding_queue ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.embedding_queue USING (false);

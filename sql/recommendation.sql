@@ -159,13 +159,16 @@ CREATE TABLE convene.recommendation_cache (
     fingerprint text NOT NULL,
     valid_from timestamptz NOT NULL,
     valid_until timestamptz NOT NULL,
-    picks jsonb NOT NULL CHECK (jsonb_typeof(picks) = 'array'),
+    session_ids uuid[] NOT NULL,
+    picks bytea NOT NULL,
     computed_at timestamptz NOT NULL DEFAULT now(),
     FOREIGN KEY (attendee_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.recommendation_cache IS 'Recommendations computed ahead; used only while everything they were computed from is unchanged';
 COMMENT ON COLUMN convene.recommendation_cache.attendee_rev IS 'attendee_preferences.rev at the time; 0 where there was no row';
 COMMENT ON COLUMN convene.recommendation_cache.fingerprint IS 'Of programme, models, weights and settings at the time';
+COMMENT ON COLUMN convene.recommendation_cache.session_ids IS 'The sessions that picks refers to by position, in ascending order';
+COMMENT ON COLUMN convene.recommendation_cache.picks IS 'Packed by the library; what another version packed is ignored';
 CREATE INDEX idx_recommendation_cache_event ON convene.recommendation_cache (event_id);
 ALTER TABLE convene.recommendation_cache ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.recommendation_cache USING (false);
@@ -210,14 +213,27 @@ CREATE POLICY recommendation_history_select ON convene.recommendation_history FO
     USING (attendee_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
            OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 
--- Embeddings: the queue, the vectors and their indexes.
+CREATE FUNCTION convene_private.time_responses() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.clicked_at := CASE WHEN NEW.clicked THEN coalesce(NEW.clicked_at, now()) END;
+    NEW.bookmarked_at := CASE WHEN NEW.bookmarked THEN coalesce(NEW.bookmarked_at, now()) END;
+    NEW.attended_at := CASE WHEN NEW.attended THEN coalesce(NEW.attended_at, now()) END;
+    NEW.dismissed_at := CASE WHEN NEW.dismissed THEN coalesce(NEW.dismissed_at, now()) END;
+    NEW.rated_at := CASE WHEN NEW.feedback_rating IS NOT NULL THEN coalesce(NEW.rated_at, now()) END;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.time_responses() IS 'Notes when a recommendation was first answered in each way';
+CREATE TRIGGER recommendation_history_time BEFORE UPDATE ON convene.recommendation_history
+    FOR EACH ROW EXECUTE FUNCTION convene_private.time_responses();
 
-CREATE FUNCTION convene_private.session_text(p_session convene.sessions) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT concat_ws(E'\n', p_session.title, nullif(p_session.description, ''),
-                     nullif(array_to_string(p_session.topics, ', '), ''))
+-- Embeddings.
+
+CREATE FUNCTION convene_private.session_text(p_title text, p_description text, p_topics text[]) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT concat_ws(E'\n', p_title, nullif(p_description, ''), nullif(array_to_string(p_topics, ', '), ''))
 $$;
-COMMENT ON FUNCTION convene_private.session_text(convene.sessions) IS 'The text of a session that is embedded';
+COMMENT ON FUNCTION convene_private.session_text(text, text, text[]) IS 'The text of a session that is embedded';
 
 -- Definer: reads the session whatever the caller's policies say. That a session is not of the event it tells those only
 -- who manage that event, and the service; anybody else goes on to the policy, which refuses and tells nothing.
@@ -269,7 +285,7 @@ BEGIN
     UPDATE convene.embedding_queue q SET status = 'done', finished_at = now()
     WHERE q.id IN (SELECT w.id FROM new_rows n JOIN convene.sessions s ON s.id = n.session_id
                    JOIN convene.embedding_queue w ON w.target_id = s.id AND w.target_kind = 'session' AND w.status = 'pending'
-                   WHERE n.source_text = convene_private.session_text(s)
+                   WHERE n.source_text = convene_private.session_text(s.title, s.description, s.topics)
                    FOR UPDATE OF w SKIP LOCKED);
     PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT n.event_id FROM new_rows n));
     RETURN NULL;
@@ -370,8 +386,9 @@ CREATE FUNCTION convene_private.tidy_ids(p_ids uuid[]) RETURNS uuid[]
 $$;
 COMMENT ON FUNCTION convene_private.tidy_ids(uuid[]) IS 'The ids without nulls and repetitions, in the order they were given';
 
+-- Definer: calls a function that API roles have no right to.
 CREATE FUNCTION convene_private.tidy_preferences() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.preferred_topics := array_remove(coalesce(NEW.preferred_topics, '{}'), NULL);
     NEW.preferred_formats := array_remove(coalesce(NEW.preferred_formats, '{}'), NULL);
