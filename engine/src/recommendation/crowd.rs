@@ -80,31 +80,40 @@ impl Links<'_> {
             }
         }
     }
+}
 
+/// What people with a similar history chose.
+pub(crate) struct Together {
     /// The rank of every session by the sum of signal times weight over the taste.
-    pub fn scores(self, sessions: usize, likings: &[Liking]) -> Option<Vec<f32>> {
+    pub ranks: Vec<f32>,
+    /// For each session the bits of the largest signal times weight and, below, the complement of
+    /// the session of the taste it comes from: one number, so that its maximum needs no branch.
+    strongest: Vec<u64>,
+}
+
+impl Together {
+    /// Nothing where the taste speaks for no session.
+    pub fn new(links: Links, sessions: usize, likings: &[Liking]) -> Option<Self> {
         let mut raw = vec![0.0_f32; sessions];
+        let mut strongest = vec![0_u64; sessions];
         for liking in likings {
-            self.each(liking.session, |to, weight| {
-                if let Some(score) = raw.get_mut(to as usize) {
-                    *score += liking.signal * weight;
+            links.each(liking.session, |to, weight| {
+                let at = to as usize;
+                if at >= sessions {
+                    return;
                 }
+                let share = liking.signal * weight;
+                raw[at] += share;
+                let bits = u64::from(share.max(0.0).to_bits());
+                strongest[at] = strongest[at].max(bits << 32 | u64::from(!liking.session));
             });
         }
-        percentiles(&raw)
+        percentiles(&raw).map(|ranks| Self { ranks, strongest })
     }
 
-    /// The session of the taste that speaks most for a session.
-    pub fn because(self, likings: &[Liking], session: u32) -> Option<u32> {
-        let mut best: Option<(f32, u32)> = None;
-        for liking in likings {
-            self.each(liking.session, |to, weight| {
-                let share = liking.signal * weight;
-                if to == session && share > best.map_or(0.0, |(share, _)| share) {
-                    best = Some((share, liking.session));
-                }
-            });
-        }
-        best.map(|(_, source)| source)
+    /// The session of the taste that speaks most for a session, the lower of equals.
+    pub fn because(&self, session: u32) -> Option<u32> {
+        let strongest = self.strongest.get(session as usize)?;
+        (strongest >> 32 > 0).then_some(!(*strongest as u32))
     }
 }

@@ -30,8 +30,7 @@ pub(crate) fn rank(context: &Context, person: &Person) -> Vec<Pick> {
     let sources = Sources::new(context, person);
     let near = sources.near();
     let bookmarks = Bookmarks::new(context.programme, person);
-    let (free, clashing): (Vec<u32>, Vec<u32>) = eligible(context, person)
-        .partition(|session| !context.options.demote_clashes || !bookmarks.clash(*session));
+    let (free, clashing) = eligible(context, person, &bookmarks);
 
     let mut chosen = choose(context, &sources, &near, free, limit);
     chosen.extend(choose(context, &sources, &near, clashing, limit - chosen.len()));
@@ -48,7 +47,8 @@ pub(crate) fn rank(context: &Context, person: &Person) -> Vec<Pick> {
 }
 
 /// Sessions the person may be shown: open, and neither attended, bookmarked, rated nor dismissed.
-fn eligible<'a>(context: &'a Context, person: &Person) -> impl Iterator<Item = u32> + use<'a> {
+/// In two parts, those that rank first and those demoted for clashing with a bookmark.
+fn eligible(context: &Context, person: &Person, bookmarks: &Bookmarks) -> (Vec<u32>, Vec<u32>) {
     let mut open = context.open.clone();
     let known = person.signals.iter().filter(|signal| signal.kind != Kind::Browsed);
     for session in known.map(|signal| signal.session).chain(person.dismissed.iter().copied()) {
@@ -56,7 +56,15 @@ fn eligible<'a>(context: &'a Context, person: &Person) -> impl Iterator<Item = u
             *open = false;
         }
     }
-    (0_u32..).zip(open).filter(|(_, open)| *open).map(|(session, _)| session)
+    let (mut free, mut clashing) = (Vec::with_capacity(open.len()), Vec::new());
+    for (session, _) in (0_u32..).zip(open).filter(|(_, open)| *open) {
+        if context.options.demote_clashes && bookmarks.clash(session) {
+            clashing.push(session);
+        } else {
+            free.push(session);
+        }
+    }
+    (free, clashing)
 }
 
 fn choose(

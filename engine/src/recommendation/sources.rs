@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use super::context::Context;
+use super::crowd::Together;
 use super::options::{Algorithm, Options};
 use super::person::{Liking, Person, likings};
 use super::pick::{Part, Parts};
@@ -22,7 +23,7 @@ pub(crate) struct Sources<'a> {
     content: Option<Content<'a>>,
     stated: Option<Stated<'a>>,
     topics: Vec<f32>,
-    collaborative: Option<Vec<f32>>,
+    collaborative: Option<Together>,
 }
 
 impl<'a> Sources<'a> {
@@ -37,8 +38,9 @@ impl<'a> Sources<'a> {
             .then(|| Content::new(programme, context.kin, &likings, &person.topic_vectors))
             .flatten();
         let stated = (base.topics > 0.0).then(|| Stated::new(programme, person)).flatten();
-        let collaborative =
-            (base.collaborative > 0.0).then(|| context.links.scores(sessions, &likings)).flatten();
+        let collaborative = (base.collaborative > 0.0)
+            .then(|| Together::new(context.links, sessions, &likings))
+            .flatten();
         let topics = stated.as_ref().map_or_else(Vec::new, |stated| {
             (0..sessions as u32).map(|session| stated.score(session)).collect()
         });
@@ -65,12 +67,16 @@ impl<'a> Sources<'a> {
         }
         add(self.weights.topics, &mut self.topics.iter().copied());
         for (weight, ranks) in [
-            (self.weights.collaborative, &self.collaborative),
-            (self.weights.popularity, &self.context.popularity),
+            (self.weights.collaborative, self.together_ranks()),
+            (self.weights.popularity, self.context.popularity.as_ref()),
         ] {
-            add(weight, &mut ranks.iter().flatten().copied());
+            add(weight, &mut ranks.into_iter().flatten().copied());
         }
         sums
+    }
+
+    fn together_ranks(&self) -> Option<&Vec<f32>> {
+        self.collaborative.as_ref().map(|together| &together.ranks)
     }
 
     /// What each source says of one session, exactly.
@@ -90,7 +96,7 @@ impl<'a> Sources<'a> {
         Parts {
             content: part(self.weights.content, content, imputed),
             topics: part(self.weights.topics, of(Some(&self.topics)), false),
-            collaborative: part(self.weights.collaborative, of(self.collaborative.as_ref()), false),
+            collaborative: part(self.weights.collaborative, of(self.together_ranks()), false),
             popularity: part(self.weights.popularity, of(self.context.popularity.as_ref()), false),
         }
     }
@@ -106,7 +112,7 @@ impl<'a> Sources<'a> {
             causes.extend(facets.map(|(score, cause)| (part.weight * score, cause)));
         }
         if let Some(part) = parts.collaborative.filter(|part| part.score > 0.0) {
-            let because = self.context.links.because(&self.likings, session);
+            let because = self.collaborative.as_ref().and_then(|t| t.because(session));
             causes.extend(
                 because.map(|because| (part.weight * part.score, Cause::Together { because })),
             );

@@ -18,24 +18,32 @@ const EVERY_LEVEL: [&str; 4] = ["all", "all levels", "all_levels", "any"];
 /// What one step up or down the ladder is worth.
 const ONE_STEP: f32 = 0.5;
 
+/// Bits of [`Stated::wanted`].
+const TOPIC: u8 = 1;
+const INDUSTRY: u8 = 2;
+const FORMAT: u8 = 4;
+
 /// What a person stated, in the words of one programme.
 pub(crate) struct Stated<'a> {
     programme: &'a Programme,
-    topics: Option<Wanted>,
-    industries: Option<Wanted>,
-    formats: Option<Wanted>,
+    /// For every word of the programme the facets it was stated in.
+    wanted: Vec<u8>,
+    topics: Facet,
+    industries: Facet,
+    /// What a liked format adds.
+    format: f32,
     skill: Option<Skill>,
-    /// One over the sum of the weights of the stated facets.
-    scale: f32,
 }
 
-/// Some stated words: how many, and which of the programme's are among them.
-struct Wanted {
+/// A facet with several words.
+struct Facet {
+    /// How many were stated.
     count: usize,
-    among: Vec<bool>,
+    /// What meeting it in full adds.
+    weight: f32,
 }
 
-/// A stated level: how well each of the programme's levels fits, and the level itself.
+/// A stated level: what each of the programme's words adds as a level, and the level itself.
 struct Skill {
     fits: Vec<f32>,
     own: u32,
@@ -45,20 +53,29 @@ impl<'a> Stated<'a> {
     /// Nothing where the person stated nothing.
     pub fn new(programme: &'a Programme, person: &Person) -> Option<Self> {
         let names = programme.names();
-        let mut stated = Self {
+        let mut wanted = vec![0; names.len()];
+        let topics = mark(&mut wanted, names, TOPIC, &person.topics);
+        let industries = mark(&mut wanted, names, INDUSTRY, &person.industries);
+        let formats = mark(&mut wanted, names, FORMAT, &person.formats);
+        let level = person.skill.as_deref().map(folded).filter(|level| !level.is_empty());
+
+        let part = |stated: bool, weight: f32| if stated { weight } else { 0.0 };
+        let weights = [
+            part(topics > 0, TOPICS),
+            part(industries > 0, INDUSTRIES),
+            part(formats > 0, FORMATS),
+            part(level.is_some(), SKILL),
+        ];
+        let sum: f32 = weights.iter().sum();
+        let [topic, industry, format, skill] = weights.map(|weight| weight / sum);
+        (sum > 0.0).then(|| Self {
             programme,
-            topics: Wanted::new(names, &person.topics),
-            industries: Wanted::new(names, &person.industries),
-            formats: Wanted::new(names, &person.formats),
-            skill: person.skill.as_deref().and_then(|level| Skill::new(names, level)),
-            scale: 0.0,
-        };
-        let sum = stated.topics.as_ref().map_or(0.0, |_| TOPICS)
-            + stated.industries.as_ref().map_or(0.0, |_| INDUSTRIES)
-            + stated.formats.as_ref().map_or(0.0, |_| FORMATS)
-            + stated.skill.as_ref().map_or(0.0, |_| SKILL);
-        stated.scale = 1.0 / sum;
-        (sum > 0.0).then_some(stated)
+            wanted,
+            topics: Facet { count: topics, weight: topic },
+            industries: Facet { count: industries, weight: industry },
+            format,
+            skill: level.map(|level| Skill::new(names, &level, skill)),
+        })
     }
 
     /// The share of the stated facets that a session meets, weighted: topics and industries by
@@ -91,30 +108,33 @@ impl<'a> Stated<'a> {
 
     fn interests(&self, session: u32) -> f32 {
         let topics = self.programme.topics(session);
-        let share = |wanted: &Option<Wanted>| wanted.as_ref().map_or(0.0, |w| w.share(topics));
-        (TOPICS * share(&self.topics) + INDUSTRIES * share(&self.industries)) * self.scale
+        let (mut by_topic, mut by_industry) = (0, 0);
+        for id in topics {
+            let facets = self.wanted[*id as usize];
+            by_topic += usize::from(facets & TOPIC != 0);
+            by_industry += usize::from(facets & INDUSTRY != 0);
+        }
+        self.topics.share(by_topic, topics.len()) + self.industries.share(by_industry, topics.len())
     }
 
     fn format(&self, session: u32) -> f32 {
         let format = self.programme.format(session);
-        let liked = self.formats.as_ref().is_some_and(|wanted| wanted.has(format));
-        if liked { FORMATS * self.scale } else { 0.0 }
+        let facets = self.wanted.get(format as usize).copied().unwrap_or(0);
+        if facets & FORMAT != 0 { self.format } else { 0.0 }
     }
 
     fn level(&self, session: u32) -> f32 {
         let level = self.programme.difficulty(session) as usize;
-        let fit = self.skill.as_ref().and_then(|skill| skill.fits.get(level));
-        fit.map_or(0.0, |fit| SKILL * fit * self.scale)
+        self.skill.as_ref().and_then(|skill| skill.fits.get(level)).copied().unwrap_or(0.0)
     }
 
     /// The session's topics that the person named, in the session's spelling, each once.
     fn matched(&self, session: u32) -> Vec<String> {
-        let names = self.programme.names();
         let mut seen: Vec<u32> = Vec::new();
         let mut matched = Vec::new();
         for topic in &self.programme.session(session).topics {
-            let Some(id) = names.id(topic) else { continue };
-            let named = [&self.topics, &self.industries].into_iter().flatten().any(|w| w.has(id));
+            let Some(id) = self.programme.names().id(topic) else { continue };
+            let named = self.wanted[id as usize] & (TOPIC | INDUSTRY) != 0;
             if named && !seen.contains(&id) {
                 seen.push(id);
                 matched.push(topic.trim().to_owned());
@@ -124,53 +144,44 @@ impl<'a> Stated<'a> {
     }
 }
 
-impl Wanted {
-    fn new(names: &Names, words: &[String]) -> Option<Self> {
-        let mut distinct: Vec<String> = words.iter().map(|word| folded(word)).collect();
-        distinct.sort_unstable();
-        distinct.dedup();
-        distinct.retain(|word| !word.is_empty());
-        if distinct.is_empty() {
-            return None;
+impl Facet {
+    /// The overlap coefficient, weighted.
+    fn share(&self, matched: usize, topics: usize) -> f32 {
+        if matched == 0 {
+            0.0
+        } else {
+            self.weight * matched as f32 / self.count.min(topics) as f32
         }
-        let mut among = vec![false; names.len()];
-        for id in distinct.iter().filter_map(|word| names.id(word)) {
-            among[id as usize] = true;
-        }
-        Some(Self { count: distinct.len(), among })
-    }
-
-    fn has(&self, id: u32) -> bool {
-        self.among.get(id as usize).copied().unwrap_or(false)
-    }
-
-    /// The overlap coefficient with a session's topics.
-    fn share(&self, topics: &[u32]) -> f32 {
-        let matched = topics.iter().filter(|id| self.has(**id)).count();
-        let smaller = self.count.min(topics.len());
-        if smaller == 0 { 0.0 } else { matched as f32 / smaller as f32 }
     }
 }
 
+/// Marks the stated words among the programme's and counts the distinct stated ones.
+fn mark(wanted: &mut [u8], names: &Names, facet: u8, words: &[String]) -> usize {
+    let mut distinct: Vec<String> = words.iter().map(|word| folded(word)).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    distinct.retain(|word| !word.is_empty());
+    for id in distinct.iter().filter_map(|word| names.id(word)) {
+        wanted[id as usize] |= facet;
+    }
+    distinct.len()
+}
+
 impl Skill {
-    fn new(names: &Names, level: &str) -> Option<Self> {
-        let level = folded(level);
-        if level.is_empty() {
-            return None;
-        }
+    fn new(names: &Names, level: &str, weight: f32) -> Self {
         let mut fits = vec![0.0; names.len()];
         let mut set = |word: &str, fit: f32| {
             if let Some(id) = names.id(word) {
-                fits[id as usize] = fit;
+                fits[id as usize] = fit * weight;
             }
         };
         if let Some(step) = LEVELS.iter().position(|name| *name == level) {
             let near = [step.checked_sub(1), Some(step + 1)].into_iter().flatten();
             near.filter_map(|at| LEVELS.get(at)).for_each(|name| set(name, ONE_STEP));
         }
-        for name in EVERY_LEVEL.into_iter().chain([level.as_str()]) {
+        for name in EVERY_LEVEL.into_iter().chain([level]) {
             set(name, 1.0);
         }
-        Some(Self { fits, own: names.id(&level).unwrap_or(UNKNOWN) })
+        Self { fits, own: names.id(level).unwrap_or(UNKNOWN) }
     }
 }
