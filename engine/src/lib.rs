@@ -7,6 +7,7 @@ pub mod evaluation;
 pub mod programme;
 pub mod queue;
 pub mod recommendation;
+pub mod related;
 pub mod similarity;
 pub mod stop;
 pub mod text;

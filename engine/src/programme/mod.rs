@@ -168,6 +168,12 @@ impl Programme {
         jaccard(self.topics.of(a), self.topics.of(b))
     }
 
+    /// Whether any session has an embedding of this model.
+    #[must_use]
+    pub fn has_model(&self, model: &str) -> bool {
+        self.models.iter().any(|vectors| vectors.model == model)
+    }
+
     pub(crate) fn models(&self) -> &[Vectors] {
         &self.models
     }

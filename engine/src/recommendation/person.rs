@@ -1,6 +1,7 @@
 //! What is known of one person: what they did, what they said they want, what they refused.
 
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 const MICROS_PER_DAY: f64 = 86_400_000_000.0;
 const ATTENDED: f32 = 1.0;
@@ -10,7 +11,7 @@ const BROWSED: f32 = 0.2;
 const NEUTRAL_RATING: f32 = 3.0;
 
 /// What a person did with a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// Looked at its page.
     Browsed,

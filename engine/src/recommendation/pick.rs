@@ -1,11 +1,12 @@
 //! A recommended session and what its score is made of.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::reasons::Cause;
 
 /// What one source said of a session.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq)]
 pub struct Part {
     /// Its score, 0 to 1.
     pub score: f64,
@@ -17,7 +18,7 @@ pub struct Part {
 
 /// The sources that took part in a score: the weights add up to one, and the sum of weight times
 /// score is the score.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Default)]
 pub struct Parts {
     /// Likeness to what the person liked.
     pub content: Option<Part>,
@@ -70,7 +71,7 @@ fn rounded(number: f64) -> f64 {
 }
 
 /// One recommended session.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Pick {
     /// Index of the session.
     pub session: u32,

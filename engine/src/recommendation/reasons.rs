@@ -1,6 +1,7 @@
 //! Why a session was picked, in words a person can read.
 
 use super::person::Kind;
+use serde::{Deserialize, Serialize};
 
 /// People below whom a number could point at somebody.
 const SHOWN_FROM: u32 = 10;
@@ -8,7 +9,7 @@ const SHOWN_FROM: u32 = 10;
 const TOPICS_NAMED: usize = 3;
 
 /// One true cause of a pick.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// It is like a session the person liked.
     Liked { because: u32, kind: Kind },

@@ -1,0 +1,94 @@
+-- The surface of the extension: every member function, who may call it, and what it does. Whatever is not in this list is
+-- callable by nobody but its owner. Audiences: public (pure values, everyone), anon (anon, authenticated, service),
+-- authenticated (authenticated, service), service, owner (the owner of the data). Every function checks by itself what the
+-- caller may use, too: the grants are the outer door.
+
+CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, comment text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $surface$
+    VALUES
+    ('surface()', 'public',
+     'Every function of the extension, who may call it, and what it does.'),
+    ('library_version()', 'public',
+     'The version of the library that serves this session.'),
+
+    -- Installing
+    ('install(boolean)', 'owner',
+     'Makes the tables, policies and triggers, owned by the caller, and grants the API to its roles where they exist (p_grant_api). Calling it again changes nothing. Errors: 55000 inside an extension script, without pgvector, with data of another version; 0A000 with pgvector older than 0.8.0; 42501 for others than the owner.'),
+    ('migrate()', 'owner',
+     'Brings the data of an older version to the library''s, step by step, and grants the API again as it was granted last. Run it after ALTER EXTENSION convene UPDATE, in the same transaction. Errors: 55000 for a version it does not know.'),
+    ('uninstall(text)', 'owner',
+     'Drops every table that install() made, with all rows. p_confirm is the name of this database. Whatever users built on the tables stands in the way (2BP01). Errors: 22023 for another name.'),
+    ('grant_api(text,text,text)', 'owner',
+     'Grants the API to the roles named that exist, and remembers the names for install() and migrate(). Errors: 22023 if two names are the same.'),
+    ('create_api_roles()', 'owner',
+     'Makes the roles of the API that are missing, without login, and grants to them. Grant them to the login of the API server alone: whoever can set request.jwt.claims can be anyone.'),
+    ('add_embedding_model(text,integer,boolean)', 'owner',
+     'Registers a model of embeddings with its dimensions (1 to 16000) and makes its index; p_default makes it the model of embeddings that name none. Errors: 23505 if it is known with other dimensions.'),
+    ('adopt_copy()', 'service',
+     'Declares this database the one whose workers may send. A restored copy refuses to hand out queued work (55000) until then.'),
+    ('check_threads(double precision,text)', 'owner',
+     'Computes on every thread of the session for p_seconds (0 to 3600) and reports their number and whether all have the server''s signals blocked; p_fault ''panic'' shows how a failing worker is reported (58000).'),
+
+    -- Who is calling
+    ('uid()', 'public',
+     'The profile id of whoever signed the request: sub of request.jwt.claim.sub or request.jwt.claims, null for nobody. Errors: 22023 if it is no UUID.'),
+    ('email()', 'public',
+     'The email address in the token, if its issuer says that it is verified (email_verified at the top or in app_metadata) or the setting trust_jwt_email is on; otherwise null.'),
+    ('claim(text)', 'public',
+     'A claim of the token as text, null where there is none.'),
+
+    -- Recommending
+    ('get_session_recommendations(uuid,uuid,integer,text,timestamp with time zone)', 'authenticated',
+     'Sessions that an attendee should see next, best first. similarity_score is 0 to 1 and the sum of weight x score in score_parts; the reason is true of its row. p_algorithm: hybrid, content_based, collaborative_filtering or popularity. p_limit: 1 to 500. Empty when the attendee has switched recommendations off. Collaborative weights: EASE (Steck 2019) or BM25, whichever an internal holdout prefers. Errors: 42501 for another person''s id, 22004, 22023.'),
+    ('serve_session_recommendations(uuid,uuid,integer,text,timestamp with time zone)', 'authenticated',
+     'The rows of get_session_recommendations with a recommendation_id each, logged in recommendation_history as shown. p_now other than now() is for the service (42501).'),
+    ('submit_recommendation_feedback(uuid,text,integer)', 'authenticated',
+     'Notes what the person did with a recommendation: clicked, bookmarked, attended, dismissed or rated (p_rating 1 to 5). Once is as good as twice. What concerns a session is an interaction with it, too. Errors: 42501, 22023.'),
+    ('record_session_interaction(uuid,uuid,text,numeric,timestamp with time zone)', 'authenticated',
+     'Notes that an attendee browsed, bookmarked, attended or rated (p_value 1 to 5) a session of their event. Once is as good as twice. Errors: 42501, 22004, 22023 for an unknown kind, a value out of range or a p_at in the future.'),
+    ('update_attendee_preferences(uuid,uuid,jsonb)', 'authenticated',
+     'Sets the given preferences of an attendee and returns all of them. Keys: preferred_topics, preferred_formats, industry_interests, skill_level, browsed_sessions, bookmarked_sessions, attended_sessions, interaction_history, notification_preferences, recommendation_enabled. Errors: 22023 naming an unknown key or a value of the wrong type, 54000 for more than 200 entries.'),
+    ('find_similar_sessions(uuid,integer)', 'anon',
+     'Sessions of the same event that are most like a session: by embedding (cosine, 0 to 1), or by the attendees they share where there is none. p_limit: 1 to 100. Errors: 42501 for a session the caller may not see.'),
+    ('get_personal_agenda(uuid,uuid,timestamp with time zone,timestamp with time zone,timestamp with time zone)', 'authenticated',
+     'The best agenda without overlaps between p_from and p_to: bookmarks first, then the recommendations that add up to most, with time to change rooms (setting agenda.travel_minutes) and breaks kept free. Exact weighted interval scheduling. Errors: 42501, 22023 for reversed times.'),
+    ('get_exhibitor_recommendations(uuid,uuid,integer)', 'authenticated',
+     'Exhibitors of the event that suit an attendee, by topics and by words. p_limit: 1 to 100. Empty until there are sponsors.'),
+    ('get_content_recommendations(uuid,uuid,integer)', 'authenticated',
+     'Material of the event that suits an attendee: of sessions they chose or that suit them, by topics and by words. p_limit: 1 to 100.'),
+    ('refresh_event_recommendations(uuid,boolean,timestamp with time zone)', 'authenticated',
+     'For organizers: learns the event''s collaborative weights (p_retrain: null when a tenth more interactions came in, true always, false never) and computes everybody''s recommendations ahead, in parallel. Errors: 42501, 55P03 while another refresh of the event runs.'),
+    ('recommendation_metrics(uuid)', 'authenticated',
+     'For organizers: what was shown and what became of it, per algorithm and variant. click_rate is 0 to 1.'),
+    ('evaluate_recommender(uuid,integer,bigint,text)', 'authenticated',
+     'For organizers: holds interactions back (p_split last: the latest of each attendee; random: one in five), recommends p_k sessions without them, and reports hit rate, recall, NDCG, MRR, coverage and diversity (all 0 to 1) per algorithm. The same seed gives the same numbers.'),
+
+    -- Embeddings
+    ('embed_text(text)', 'public',
+     'The native embedding of a text, model convene-hash-v1: 256 numbers of unit length from hashed words and character n-grams, the same for the same text always. Errors: 22004, 54000 above 1 MiB.'),
+    ('embed_pending(integer)', 'service',
+     'Embeds up to p_limit (1 to 10000) waiting sessions with the native model, where no other model''s vector is stored; returns how many.'),
+    ('claim_embedding_jobs(integer,interval)', 'service',
+     'Hands out up to p_limit (1 to 1000) sessions that wait for an embedding, each under a lease. At least once: a job whose lease runs out goes to the next worker. Errors: 55000 in a restored copy, see adopt_copy().'),
+    ('complete_embedding_job(uuid,real[],text,uuid)', 'service',
+     'Takes the embedding of a job under its lease token; twice is as good as once. Errors: 55000 if the lease went to somebody else, 22023 for an unknown model, other dimensions or a number that is not finite.'),
+    ('fail_embedding_job(uuid,text,uuid)', 'service',
+     'Gives a job back with an error: tried again after a back-off, or parked after the setting queue.max_attempts.')
+$surface$;
+
+DO $grant$
+DECLARE
+    member record;
+BEGIN
+    -- Schema convene is nobody's member, so these rights are in every dump.
+    GRANT USAGE, CREATE ON SCHEMA convene TO pg_database_owner;
+    FOR member IN SELECT * FROM convene.surface() LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION convene.%s FROM PUBLIC', member.signature);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION convene.%s TO pg_database_owner WITH GRANT OPTION', member.signature);
+        IF member.audience = 'public' THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION convene.%s TO PUBLIC', member.signature);
+        END IF;
+        EXECUTE format('COMMENT ON FUNCTION convene.%s IS %L', member.signature, member.comment);
+    END LOOP;
+END
+$grant$;

@@ -1,0 +1,137 @@
+//! Queries: prepared once per session, read in one go or in chunks.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
+use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData, SpiTupleTable};
+
+use crate::error::Outcome;
+
+thread_local! {
+    /// Plans by the address of their text: every query here is a constant.
+    static PLANS: RefCell<HashMap<*const u8, Rc<OwnedPreparedStatement>>> = RefCell::default();
+}
+
+fn plan(
+    client: &SpiClient<'_>,
+    sql: &'static str,
+    args: &[DatumWithOid<'_>],
+) -> Outcome<Rc<OwnedPreparedStatement>> {
+    if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&sql.as_ptr()).cloned()) {
+        return Ok(plan);
+    }
+    let types: Vec<PgOid> = args.iter().map(|arg| PgOid::from(arg.oid())).collect();
+    let plan = Rc::new(client.prepare(sql, &types)?.keep());
+    PLANS.with_borrow_mut(|plans| plans.insert(sql.as_ptr(), Rc::clone(&plan)));
+    Ok(plan)
+}
+
+/// One row of a result.
+pub struct Row<'a>(SpiHeapTupleData<'a>);
+
+impl Row<'_> {
+    /// The value of a column, by its ordinal from 1; `None` for null.
+    pub fn get<T: IntoDatum + FromDatum>(&self, ordinal: usize) -> Outcome<Option<T>> {
+        Ok(self.0.get(ordinal)?)
+    }
+
+    /// The value of a column that the query never leaves null.
+    pub fn want<T: IntoDatum + FromDatum>(&self, ordinal: usize) -> Outcome<T> {
+        Ok(self.get(ordinal)?.ok_or(pgrx::spi::SpiError::InvalidPosition)?)
+    }
+}
+
+fn rows<T>(
+    table: SpiTupleTable<'_>,
+    mut map: impl FnMut(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
+    let mut result = Vec::with_capacity(table.len());
+    for tuple in table {
+        result.push(map(&Row(tuple))?);
+    }
+    Ok(result)
+}
+
+/// Reads the rows of a query.
+pub fn read<T>(
+    sql: &'static str,
+    args: &[DatumWithOid<'_>],
+    map: impl FnMut(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
+    Spi::connect(|client| {
+        let plan = plan(client, sql, args)?;
+        rows(client.select(plan.as_ref(), None, args)?, map)
+    })
+}
+
+/// Reads the first row of a query, if there is one.
+pub fn read_one<T>(
+    sql: &'static str,
+    args: &[DatumWithOid<'_>],
+    map: impl FnMut(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Option<T>> {
+    Ok(read(sql, args, map)?.into_iter().next())
+}
+
+/// Runs a statement that changes rows, and reads what it returns.
+pub fn write<T>(
+    sql: &'static str,
+    args: &[DatumWithOid<'_>],
+    map: impl FnMut(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
+    Spi::connect_mut(|client| {
+        let plan = plan(client, sql, args)?;
+        rows(client.update(plan.as_ref(), None, args)?, map)
+    })
+}
+
+/// Runs a statement that returns nothing, and counts the rows it changed.
+pub fn execute(sql: &'static str, args: &[DatumWithOid<'_>]) -> Outcome<usize> {
+    Spi::connect_mut(|client| {
+        let plan = plan(client, sql, args)?;
+        Ok(client.update(plan.as_ref(), None, args)?.len())
+    })
+}
+
+/// Runs a script of statements that no plan can be kept for (DDL).
+pub fn script(sql: &str) -> Outcome<()> {
+    Spi::connect_mut(|client| {
+        client.update(sql, None, &[])?;
+        Ok(())
+    })
+}
+
+/// Reads a result in chunks, giving each chunk's memory back before the next: one `Spi::connect`
+/// per chunk, because what is read inside one stays until it ends.
+pub fn stream(
+    sql: &'static str,
+    args: &[DatumWithOid<'_>],
+    chunk: i64,
+    mut each: impl FnMut(&Row<'_>) -> Outcome<()>,
+) -> Outcome<()> {
+    let cursor = Spi::connect(|client| -> Outcome<String> {
+        Ok(client.try_open_cursor(sql, args)?.detach_into_name())
+    })?;
+    loop {
+        let fetched = Spi::connect(|client| -> Outcome<usize> {
+            let mut found = client.find_cursor(&cursor)?;
+            let table = found.fetch(chunk)?;
+            let count = table.len();
+            for tuple in table {
+                each(&Row(tuple))?;
+            }
+            // Dropping the handle would close the cursor; the last chunk does want that.
+            if count == chunk as usize {
+                let _ = found.detach_into_name();
+            }
+            Ok(count)
+        })?;
+        if fetched < chunk as usize {
+            return Ok(());
+        }
+        pgrx::check_for_interrupts!();
+    }
+}

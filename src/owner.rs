@@ -1,0 +1,153 @@
+//! Who owns the data, and how a function that has authorised its caller works as that owner.
+//!
+//! `unsafe` is needed because the server's security context is only reachable through C.
+#![allow(unsafe_code)]
+
+use convene_engine::Error;
+use pgrx::pg_sys;
+
+use crate::error::{Failure, Outcome};
+
+/// The table whose existence says 'installed' and whose owner owns the data.
+const LEDGER: &std::ffi::CStr = c"schema_version";
+
+/// Relation and owner of the version ledger, or the error that says how to make them.
+fn ledger() -> Outcome<(pg_sys::Oid, pg_sys::Oid)> {
+    ledger_if_installed().ok_or_else(|| {
+        Failure(Error::WrongState {
+            message: "convene is not installed in this database".into(),
+            detail: String::new(),
+            hint: "Run SELECT convene.install();".into(),
+        })
+    })
+}
+
+/// Relation and owner of the version ledger where it exists.
+pub fn ledger_if_installed() -> Option<(pg_sys::Oid, pg_sys::Oid)> {
+    // SAFETY: catalogue look-ups with constant names; the tuple is released before returning.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"convene".as_ptr(), true);
+        let relation = pg_sys::get_relname_relid(LEDGER.as_ptr(), schema);
+        if relation == pg_sys::InvalidOid {
+            return None;
+        }
+        let tuple = pg_sys::SearchSysCache1(
+            pg_sys::SysCacheIdentifier::RELOID as i32,
+            pg_sys::Datum::from(relation),
+        );
+        if tuple.is_null() {
+            return None;
+        }
+        let form = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
+        let owner = (*form).relowner;
+        pg_sys::ReleaseSysCache(tuple);
+        Some((relation, owner))
+    }
+}
+
+/// Whether row security is switched off for the caller: the owner of the data, a superuser, or a
+/// role with BYPASSRLS. Asked before any switch of user; a ledger without row security counts as
+/// nobody's, so that switching it off by hand makes no one a service.
+pub fn caller_is_service() -> Outcome<bool> {
+    let (relation, _) = ledger()?;
+    // SAFETY: plain catalogue check on an existing relation, as the current user.
+    let state = unsafe { pg_sys::check_enable_rls(relation, pg_sys::InvalidOid, true) };
+    Ok(state == pg_sys::CheckEnableRlsResult::RLS_NONE_ENV as i32)
+}
+
+/// Whether the caller has the rights of the owner of the data.
+pub fn caller_is_owner() -> Outcome<bool> {
+    let (_, owner) = ledger()?;
+    // SAFETY: catalogue check of two role ids.
+    Ok(unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner) })
+}
+
+/// Puts the caller's security context back, on every way out.
+struct Switched {
+    user: pg_sys::Oid,
+    context: i32,
+    nest: i32,
+}
+
+impl Drop for Switched {
+    fn drop(&mut self) {
+        // SAFETY: restores what `enter` saved. While an error unwinds, the settings are left to the
+        // (sub)transaction that aborts: it ends every nest level above its own.
+        unsafe {
+            if !std::thread::panicking() {
+                pg_sys::AtEOXact_GUC(false, self.nest);
+            }
+            pg_sys::SetUserIdAndSecContext(self.user, self.context);
+        }
+    }
+}
+
+fn enter(owner: pg_sys::Oid) -> Switched {
+    let mut user = pg_sys::InvalidOid;
+    let mut context = 0;
+    // SAFETY: the two out-pointers live through the call; the guard undoes both steps.
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
+        let nest = pg_sys::NewGUCNestLevel();
+        let switched = Switched { user, context, nest };
+        pg_sys::SetUserIdAndSecContext(
+            owner,
+            context
+                | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32
+                | pg_sys::SECURITY_RESTRICTED_OPERATION as i32,
+        );
+        set_locally(c"search_path", c"pg_catalog, pg_temp");
+        switched
+    }
+}
+
+/// Sets a parameter until the current nest level ends.
+unsafe fn set_locally(name: &std::ffi::CStr, value: &std::ffi::CStr) {
+    // SAFETY: the caller opened a nest level that it closes.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+    }
+}
+
+/// Runs `work` as the owner of the data, under a pinned `search_path`, unable to change roles.
+///
+/// Only for callers that have been authorised. Nothing of the owner's (a view in place of a table,
+/// a trigger, an operator) can then act with more than the owner's own rights, whoever called.
+pub fn with_owner<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let (_, owner) = ledger()?;
+    let switched = enter(owner);
+    let result = work();
+    drop(switched);
+    result
+}
+
+/// Refuses everyone who has not the rights of the data's owner.
+pub fn require_owner(what: &str) -> Outcome<()> {
+    if caller_is_owner()? {
+        return Ok(());
+    }
+    Err(Failure(Error::NotAllowed {
+        message: format!("only the owner of the data may {what}"),
+        hint: "Connect as the role that ran SELECT convene.install(), or as a superuser.".into(),
+    }))
+}
+
+/// Refuses everyone for whom row security is active.
+pub fn require_service(what: &str) -> Outcome<()> {
+    if caller_is_service()? {
+        return Ok(());
+    }
+    Err(Failure(Error::NotAllowed {
+        message: format!("only the service may {what}"),
+        hint: "Call it as a role with BYPASSRLS (service_role) or as the owner of the data.".into(),
+    }))
+}
