@@ -137,7 +137,12 @@ fn check(people: usize, items: usize, row: &(u32, u32, f32, i64)) -> Result<()> 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::error::Result;
 
     #[test]
     fn the_largest_signal_wins_and_then_the_latest() -> Result<()> {
@@ -158,6 +163,28 @@ mod tests {
         for row in [(3, 0, 1.0, 0), (0, 3, 1.0, 0), (0, 0, f32::NAN, 0), (0, 0, f32::INFINITY, 0)] {
             let refused = Interactions::new(3, 3, vec![row]);
             assert!(matches!(refused, Err(Error::Invalid { .. })), "{row:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_pair_keeps_its_strongest_row(
+            rows in prop::collection::vec((0..6_u32, 0..7_u32, -4..5_i8, 0..9_i64), 0..60)
+        ) {
+            let rows: Vec<_> =
+                rows.into_iter().map(|(p, s, x, at)| (p, s, f32::from(x) / 4.0, at)).collect();
+            let mut strongest = BTreeMap::new();
+            for &(person, item, signal, at) in &rows {
+                let kept = strongest.entry((person, item)).or_insert((signal, at));
+                if (signal, at) > *kept {
+                    *kept = (signal, at);
+                }
+            }
+            let made = Interactions::new(6, 7, rows)?;
+            let found: Vec<_> = (0..6)
+                .flat_map(|p| made.of(p).iter().map(move |e| ((p, e.item), (e.signal, e.at))))
+                .collect();
+            prop_assert_eq!(found, strongest.into_iter().collect::<Vec<_>>());
         }
     }
 

@@ -112,3 +112,62 @@ fn negate_and_mirror(matrix: &mut DMatrix<f64>, stop: &Stop) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::planted::Dice;
+
+    /// `X'X + I` for a random `X`.
+    fn definite(size: usize, seed: u64) -> DMatrix<f64> {
+        let mut dice = Dice::new(seed);
+        let x = DMatrix::from_fn(size, size, |_, _| dice.roll() - 0.5);
+        x.tr_mul(&x) + DMatrix::identity(size, size)
+    }
+
+    #[test]
+    fn agrees_with_a_plain_inverse_at_every_edge_of_a_block() -> Result<()> {
+        for size in [1, 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 41] {
+            let matrix = definite(size, size as u64);
+            let mut found = matrix.clone();
+            invert_symmetric(&mut found, &Stop::default())?;
+            let expected = matrix.try_inverse().unwrap_or_default();
+            assert!((&found - expected).amax() < 1e-9, "{size}");
+            assert_eq!(found, found.transpose(), "{size}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn only_the_lower_half_is_read() -> Result<()> {
+        let whole = definite(BLOCK + 9, 3);
+        let (mut lower, mut expected) = (whole.clone(), whole);
+        lower.fill_upper_triangle(f64::NAN, 1);
+        invert_symmetric(&mut lower, &Stop::default())?;
+        invert_symmetric(&mut expected, &Stop::default())?;
+        assert_eq!(lower, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn an_empty_matrix_is_its_own_inverse() -> Result<()> {
+        invert_symmetric(&mut DMatrix::zeros(0, 0), &Stop::default())
+    }
+
+    #[test]
+    fn what_has_no_inverse_is_refused() {
+        let mut negative = -definite(BLOCK + 3, 5);
+        let mut oblong = DMatrix::zeros(2, 3);
+        for matrix in [&mut negative, &mut oblong] {
+            let refused = invert_symmetric(matrix, &Stop::default());
+            assert!(matches!(refused, Err(Error::Invalid { .. })));
+        }
+    }
+
+    #[test]
+    fn a_request_to_stop_is_heard() {
+        let stop = Stop::default();
+        stop.request();
+        assert_eq!(invert_symmetric(&mut definite(3, 1), &stop), Err(Error::Cancelled));
+    }
+}

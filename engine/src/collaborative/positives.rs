@@ -131,15 +131,15 @@ pub(super) type KeptRow = (Vec<(u32, f32)>, Vec<u32>);
 pub(super) fn keep_strongest(mut row: Vec<(u32, f32)>, counts: &[u32], top: usize) -> KeptRow {
     row.retain(|&(_, weight)| weight != 0.0);
     if row.len() > top {
-        row.select_nth_unstable_by(top, stronger);
+        row.select_nth_unstable_by(top, |a, b| stronger(*a, *b));
         row.truncate(top);
     }
-    row.sort_unstable_by(stronger);
+    row.sort_unstable_by(|a, b| stronger(*a, *b));
     let people = row.iter().map(|&(item, _)| counts[item as usize]).collect();
     (row, people)
 }
 
-fn stronger(a: &(u32, f32), b: &(u32, f32)) -> Ordering {
+fn stronger(a: (u32, f32), b: (u32, f32)) -> Ordering {
     b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0))
 }
 

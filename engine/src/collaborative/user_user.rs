@@ -20,3 +20,46 @@ pub(super) fn train(interactions: &Interactions, top: usize, stop: &Stop) -> Res
         .collect();
     positives.neighbours(Some(&factors), top, stop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collaborative::score;
+    use crate::evaluation::planted::Shape;
+
+    /// For every person: scores by going over all other people with their cosines.
+    #[test]
+    fn agrees_with_a_scan_of_the_neighbours() -> Result<()> {
+        let shape = Shape { people: 50, sessions: 40, choices: 6.0, ..Shape::PLANTED };
+        let all = shape.interactions(4)?;
+        let weights = train(&all, 40, &Stop::default())?;
+        let x = |person: u32| {
+            let mut row = [0.0_f64; 40];
+            for entry in all.of(person) {
+                row[entry.item as usize] = f64::from(entry.signal);
+            }
+            row
+        };
+        let dot = |a: &[f64; 40], b: &[f64; 40]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+        for person in 0..50 {
+            let me = x(person);
+            let mut expected = [0.0; 40];
+            for other in 0..50 {
+                let them = x(other);
+                let cosine = dot(&me, &them) / (dot(&me, &me) * dot(&them, &them)).sqrt();
+                for (sum, value) in expected.iter_mut().zip(them) {
+                    *sum += cosine * value;
+                }
+            }
+            let found = score(&weights, &all.taste(person));
+            for (item, (&score, expected)) in found.iter().zip(expected).enumerate() {
+                // The diagonal is left out: what a person has seen is not recommended to them.
+                if me[item] == 0.0 {
+                    let score = f64::from(score) / dot(&me, &me).sqrt();
+                    assert!((score - expected).abs() < 1e-5, "{person} {item}");
+                }
+            }
+        }
+        Ok(())
+    }
+}

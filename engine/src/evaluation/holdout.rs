@@ -52,8 +52,9 @@ fn latest(interactions: &Interactions, person: u32, seed: u64) -> Vec<u32> {
 
 fn one_in_five(interactions: &Interactions, person: u32, seed: u64) -> Vec<u32> {
     let liked = interactions.of(person).iter().filter(|entry| entry.signal > 0.0);
-    let (hidden, kept): (Vec<_>, Vec<_>) =
-        liked.map(|entry| entry.item).partition(|&item| chance(seed, person, item) % 5 == 0);
+    let (hidden, kept): (Vec<_>, Vec<_>) = liked
+        .map(|entry| entry.item)
+        .partition(|&item| chance(seed, person, item).is_multiple_of(5));
     if kept.is_empty() { Vec::new() } else { hidden }
 }
 

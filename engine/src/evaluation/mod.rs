@@ -3,6 +3,8 @@
 mod compare;
 mod holdout;
 mod metrics;
+#[cfg(test)]
+pub(crate) mod planted;
 
 pub use compare::{Report, evaluate};
 pub use holdout::{Holdout, Split, holdout};
