@@ -313,8 +313,8 @@ CREATE FUNCTION convene_private.sessions_updated() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM convene_private.enqueue_embedding(ARRAY(
-        SELECT n.id FROM new_rows n JOIN old_rows o ON o.id = n.id
-        WHERE (n.title, n.description, n.topics) IS DISTINCT FROM (o.title, o.description, o.topics)));
+        SELECT d.id FROM (SELECT n.id, n.title, n.description, n.topics FROM new_rows n
+                          EXCEPT SELECT o.id, o.title, o.description, o.topics FROM old_rows o) d));
     -- place_embedding() copies the values; this only brings it about.
     UPDATE convene.session_embeddings e SET topics = n.topics FROM new_rows n
     WHERE e.session_id = n.id
@@ -453,20 +453,19 @@ DECLARE
     added record;
     gone record;
 BEGIN
-    SELECT array_agg(n.attendee_id) AS attendees, array_agg(k.kind) AS kinds, array_agg(s.id) AS sessions INTO added
-    FROM new_rows n JOIN old_rows o ON o.attendee_id = n.attendee_id,
-         LATERAL (VALUES ('browsed', o.browsed_sessions, n.browsed_sessions),
-                         ('bookmarked', o.bookmarked_sessions, n.bookmarked_sessions),
-                         ('attended', o.attended_sessions, n.attended_sessions)) k(kind, was, ids),
-         LATERAL (SELECT unnest(k.ids) EXCEPT SELECT unnest(k.was)) s(id)
-    WHERE k.ids <> k.was;
-    SELECT array_agg(n.attendee_id) AS attendees, array_agg(k.kind) AS kinds, array_agg(s.id) AS sessions INTO gone
-    FROM new_rows n JOIN old_rows o ON o.attendee_id = n.attendee_id,
-         LATERAL (VALUES ('browsed', o.browsed_sessions, n.browsed_sessions),
-                         ('bookmarked', o.bookmarked_sessions, n.bookmarked_sessions),
-                         ('attended', o.attended_sessions, n.attended_sessions)) k(kind, was, ids),
-         LATERAL (SELECT unnest(k.was) EXCEPT SELECT unnest(k.ids)) s(id)
-    WHERE k.ids <> k.was;
+    -- EXCEPT and no join: a plan cached for one row would join thousands in a nested loop.
+    SELECT array_agg(d.attendee_id) AS attendees, array_agg(d.kind) AS kinds, array_agg(d.id) AS sessions INTO added
+    FROM (SELECT r.attendee_id, k.kind, unnest(k.ids) AS id FROM new_rows r, LATERAL (VALUES ('browsed', r.browsed_sessions),
+              ('bookmarked', r.bookmarked_sessions), ('attended', r.attended_sessions)) k(kind, ids)
+          EXCEPT
+          SELECT r.attendee_id, k.kind, unnest(k.ids) FROM old_rows r, LATERAL (VALUES ('browsed', r.browsed_sessions),
+              ('bookmarked', r.bookmarked_sessions), ('attended', r.attended_sessions)) k(kind, ids)) d;
+    SELECT array_agg(d.attendee_id) AS attendees, array_agg(d.kind) AS kinds, array_agg(d.id) AS sessions INTO gone
+    FROM (SELECT r.attendee_id, k.kind, unnest(k.ids) AS id FROM old_rows r, LATERAL (VALUES ('browsed', r.browsed_sessions),
+              ('bookmarked', r.bookmarked_sessions), ('attended', r.attended_sessions)) k(kind, ids)
+          EXCEPT
+          SELECT r.attendee_id, k.kind, unnest(k.ids) FROM new_rows r, LATERAL (VALUES ('browsed', r.browsed_sessions),
+              ('bookmarked', r.bookmarked_sessions), ('attended', r.attended_sessions)) k(kind, ids)) d;
     IF added.attendees IS NOT NULL THEN
         PERFORM convene_private.add_signals(added.attendees, added.kinds, added.sessions);
     END IF;
