@@ -386,7 +386,7 @@ CREATE FUNCTION convene_private.tidy_ids(p_ids uuid[]) RETURNS uuid[]
 $$;
 COMMENT ON FUNCTION convene_private.tidy_ids(uuid[]) IS 'The ids without nulls and repetitions, in the order they were given';
 
--- Definer: calls a function that API roles have no right to.
+-- Definer: calls a function and locks a row that API roles have no right to.
 CREATE FUNCTION convene_private.tidy_preferences() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -399,6 +399,9 @@ BEGIN
     NEW.last_updated_at := now();
     IF TG_OP = 'UPDATE' THEN
         NEW.rev := OLD.rev + 1;
+    ELSE
+        -- As place_interaction() does while there is no row to lock.
+        PERFORM FROM convene.attendees a WHERE a.id = NEW.attendee_id FOR NO KEY UPDATE;
     END IF;
     RETURN NEW;
 END $$;
@@ -495,8 +498,8 @@ CREATE TRIGGER attendee_preferences_deleted AFTER DELETE ON convene.attendee_pre
 
 -- The ledger into the arrays.
 
--- Definer: reads attendee and session whatever the caller's policies say, and locks the preferences: writers of one
--- person's signals, on either face, come one after the other. What is wrong it tells the attendee and the service only;
+-- Definer: reads attendee and session whatever the caller's policies say, and locks the preferences, before there are any
+-- the attendee: writers of one person's signals, on either face, come one after the other. What is wrong it tells the attendee and the service only;
 -- anybody else goes on to the policy, which refuses and tells nothing.
 CREATE FUNCTION convene_private.place_interaction() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -505,6 +508,9 @@ DECLARE
 BEGIN
     PERFORM FROM convene.attendee_preferences p WHERE p.attendee_id = coalesce(NEW.attendee_id, OLD.attendee_id)
     FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        PERFORM FROM convene.attendees a WHERE a.id = NEW.attendee_id FOR NO KEY UPDATE;
+    END IF;
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
