@@ -26,7 +26,7 @@ pub fn norm(a: &[f32]) -> f64 {
 /// finite) or their lengths differ.
 #[must_use]
 pub fn cosine(a: &[f32], b: &[f32]) -> Option<f64> {
-    let lengths = norm(a) * norm(b);
+    let lengths = (kernels::dot_wide(a, a) * kernels::dot_wide(b, b)).sqrt();
     let comparable = a.len() == b.len() && lengths.is_finite() && lengths > 0.0;
     comparable.then(|| (kernels::dot_wide(a, b) / lengths).clamp(-1.0, 1.0))
 }
