@@ -177,21 +177,32 @@ fn run_uninstall(confirm: Option<&str>) -> Outcome<String> {
         );
     }
     with_owner(|| {
-        let tables = owned("table")?;
-        let functions = owned("function")?;
+        let tables = tables()?;
         db::script(&format!("DROP TABLE {}", tables.join(", ")))?;
-        db::script(&format!("DROP FUNCTION {}", functions.join(", ")))?;
+        db::script(&format!("DROP FUNCTION {}", private_functions().join(", ")))?;
         db::script("DROP SCHEMA convene_private")?;
         Ok(format!("{} tables dropped; DROP EXTENSION convene removes the functions", tables.len()))
     })
 }
 
-/// What `install()` made, of one kind. Dropping by this list and without CASCADE leaves whatever
-/// users built on it in the way, where they hear of it.
-fn owned(kind: &str) -> Outcome<Vec<String>> {
-    const OWNED: &str = "
-        SELECT object FROM convene_private.owned_relations() WHERE kind = $1 ORDER BY object";
-    db::read(OWNED, &[kind.into()], |row| row.want(1))
+/// The tables that `install()` made. Dropping by this list and without CASCADE leaves whatever
+/// users built on them in the way, where they hear of it.
+fn tables() -> Outcome<Vec<String>> {
+    const TABLES: &str = "
+        SELECT DISTINCT object FROM convene_private.api_grants()
+         WHERE audience = 'service' AND privileges NOT IN ('EXECUTE', 'USAGE') ORDER BY object";
+    db::read(TABLES, &[], |row| row.want(1))
+}
+
+/// The functions that the files make, which write their heads in one way and overload none.
+fn private_functions() -> Vec<String> {
+    FILES
+        .iter()
+        .flat_map(|file| file.lines())
+        .filter_map(|line| line.strip_prefix("CREATE FUNCTION convene_private."))
+        .filter_map(|rest| rest.split('(').next())
+        .map(|name| format!("convene_private.{name}"))
+        .collect()
 }
 
 fn not_installed() -> Failure {
