@@ -159,7 +159,6 @@ CREATE TABLE convene.recommendation_cache (
     fingerprint text NOT NULL,
     valid_from timestamptz NOT NULL,
     valid_until timestamptz NOT NULL,
-    session_ids uuid[] NOT NULL,
     picks bytea NOT NULL,
     computed_at timestamptz NOT NULL DEFAULT now(),
     FOREIGN KEY (attendee_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE
@@ -167,8 +166,7 @@ CREATE TABLE convene.recommendation_cache (
 COMMENT ON TABLE convene.recommendation_cache IS 'Recommendations computed ahead; used only while everything they were computed from is unchanged';
 COMMENT ON COLUMN convene.recommendation_cache.attendee_rev IS 'attendee_preferences.rev at the time; 0 where there was no row';
 COMMENT ON COLUMN convene.recommendation_cache.fingerprint IS 'Of programme, models, weights and settings at the time';
-COMMENT ON COLUMN convene.recommendation_cache.session_ids IS 'The sessions that picks refers to by position, in ascending order';
-COMMENT ON COLUMN convene.recommendation_cache.picks IS 'Packed by the library; what another version packed is ignored';
+COMMENT ON COLUMN convene.recommendation_cache.picks IS 'Packed by the library with the sessions they speak of; what another version packed is ignored';
 CREATE INDEX idx_recommendation_cache_event ON convene.recommendation_cache (event_id);
 ALTER TABLE convene.recommendation_cache ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.recommendation_cache USING (false);
