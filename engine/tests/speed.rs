@@ -126,7 +126,7 @@ fn everybody_at_once() {
     let weights = ItemWeights { items: sessions, rows, people: counts };
     let interest: Vec<u32> = (0..sessions).map(|_| numbers.below(300) as u32).collect();
     let (options, stop) = (Options::default(), Stop::default());
-    let taken = best_of(10, || {
+    let taken = best_of(25, || {
         let picks = recommend_all(
             &programme,
             &everybody,

@@ -33,8 +33,8 @@ pub(crate) fn percentiles(raw: &[f32]) -> Option<Vec<f32>> {
 }
 
 /// The popularity of every session: the rank of ln(1 + people who showed interest + places
-/// taken), times 1 - taken share / 2 where the capacity is known, so that a session that is filling up gives
-/// way to one with free places. Counts are a snapshot without times, so age does not enter.
+/// taken), times 1 - taken share / 2 where the capacity is known, so that a session that fills up
+/// gives way to one with free places. Counts are a snapshot without times, so age does not enter.
 /// Cancelled sessions do not take part.
 pub(crate) fn popularity(programme: &Programme, interest: Interest) -> Option<Vec<f32>> {
     let raw: Vec<f32> = (0..programme.len() as u32)

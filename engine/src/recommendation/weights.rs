@@ -147,7 +147,7 @@ fn refused(key: &str, why: &str) -> Error {
     Error::invalid(
         format!("weights are not usable at \"{key}\""),
         format!("The value at \"{key}\" was refused because {why}."),
-        "Use {\"none\": {..}, \"few\": {..}, \"many\": {..}} with non-negative numbers for content, \
-         topics, collaborative and popularity.",
+        "Use {\"none\": {..}, \"few\": {..}, \"many\": {..}} with numbers from zero up for \
+         content, topics, collaborative and popularity.",
     )
 }
