@@ -33,8 +33,8 @@ def template(cluster):
     made = cluster.create_database(TEMPLATE)
     with made.connect() as connection:
         connection.execute("CREATE EXTENSION convene CASCADE")
-        connection.execute("SELECT convene.create_api_roles()")
         connection.execute("SELECT convene.install()")
+        connection.execute("SELECT convene.create_api_roles()")
     return made
 
 
