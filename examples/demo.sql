@@ -8,8 +8,6 @@
 SET client_min_messages = warning;
 SET timezone = 'Europe/Brussels';
 
--- The evening before: nothing has begun, everything can be recommended.
-\set now '''2026-01-30 20:00 Europe/Brussels'''
 \set event 'md5(''FOSDEM 2026'')::uuid'
 
 CREATE EXTENSION convene CASCADE;
@@ -22,10 +20,11 @@ SELECT convene.install() \g /dev/null
 \echo 'FOSDEM 2026: the programme'
 \echo '=========================='
 SELECT count(*) AS sessions, count(e.session_id) AS "with a vector", count(DISTINCT s.topics) AS tracks,
-       count(DISTINCT s.room) AS rooms, to_char(min(s.start_time), 'Dy DD Mon HH24:MI') AS "from",
-       to_char(max(s.end_time), 'Dy DD Mon HH24:MI') AS "to"
+       count(DISTINCT s.room) AS rooms, to_char(min(s.start_time), 'Dy HH24:MI') AS "from", to_char(max(s.end_time), 'Dy HH24:MI') AS "to"
 FROM convene.sessions s LEFT JOIN convene.session_embeddings e ON e.session_id = s.id
 WHERE s.event_id = :event;
+\echo 'It took place in January 2026. Here it is moved by' :weeks 'weeks, so that it lies ahead; times are those of Brussels.'
+\echo
 
 \echo 'The attendees are generated from a seed. None of them exists; their interests are drawn from the real tracks.'
 SELECT (SELECT count(*) FROM convene.attendees WHERE event_id = :event) AS attendees,
@@ -33,8 +32,12 @@ SELECT (SELECT count(*) FROM convene.attendees WHERE event_id = :event) AS atten
        (SELECT count(DISTINCT attendee_id) FROM convene.session_interactions WHERE event_id = :event) AS "with bookmarks",
        (SELECT count(*) FROM convene.session_interactions WHERE event_id = :event) AS bookmarks;
 
-\echo 'Recommendations for all of them at once, the evening before:'
-SELECT convene.refresh_event_recommendations(:event, NULL, :now) AS "refresh_event_recommendations" \gx
+\echo 'Recommendations for all of them at once:'
+SELECT clock_timestamp() AS started \gset
+SELECT r->>'attendees' AS attendees, r->>'interactions' AS "learned from", r#>>'{model,algorithm}' AS "chosen model",
+       round((r#>>'{model,holdout_ndcg}')::numeric, 3) AS "its NDCG@10 on a holdout",
+       round(extract(epoch FROM clock_timestamp() - :'started')::numeric, 2) AS seconds
+FROM convene.refresh_event_recommendations(:event) AS r;
 
 \set attendee 1
 \echo 'Attendee 0001 is new: no topics, no bookmarks'
@@ -51,15 +54,16 @@ FROM convene.session_interactions i JOIN convene.sessions s ON s.id = i.session_
 WHERE i.attendee_id = pg_temp.attendee(:attendee) ORDER BY s.start_time, s.title;
 \ir demo/recommendations.sql
 
-\echo 'Their personal agenda for Saturday: bookmarks first, recommendations where time is left'
+\echo 'Their personal agenda for Saturday afternoon: bookmarks first, recommendations where time is left'
 SELECT to_char(start_time, 'HH24:MI') || '-' || to_char(end_time, 'HH24:MI') AS "time", left(session_title, 58) AS session,
        room, agenda_status AS status
-FROM convene.get_personal_agenda(pg_temp.attendee(:attendee), :event, '2026-01-31', '2026-02-01', :now);
+FROM convene.get_personal_agenda(pg_temp.attendee(:attendee), :event, :'saturday'::date + time '14:00', :'saturday'::date + time '19:00');
 
 SELECT id AS example, title AS example_title FROM convene.sessions
 WHERE event_id = :event AND id = (SELECT session_id FROM convene.session_interactions
                                   WHERE attendee_id = pg_temp.attendee(3) ORDER BY session_id LIMIT 1) \gset
 \echo 'Sessions similar to' :example_title
-SELECT round(similarity_score, 2) AS score, to_char(start_time, 'Dy HH24:MI') AS start, left(session_title, 58) AS session,
-       recommendation_reason AS reason
-FROM convene.find_similar_sessions(:'example', 5);
+SELECT round(f.similarity_score, 2) AS score, to_char(f.start_time, 'Dy HH24:MI') AS start, left(f.session_title, 58) AS session,
+       s.topics[1] AS track
+FROM convene.find_similar_sessions(:'example', 5) f JOIN convene.sessions s ON s.id = f.session_id
+ORDER BY f.similarity_score DESC;

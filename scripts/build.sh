@@ -7,14 +7,16 @@ LIBRARY=$("$PG_CONFIG" --pkglibdir)/convene.so
 EXTENSION_DIR=$("$PG_CONFIG" --sharedir)/extension
 STAMP=$TOOLS/stamp/pg$PG_MAJOR
 
-# What went in and what lies installed: another checkout may have put its own files there since.
-state() {
+# What goes in, and what lies installed: another checkout may have put its own files there since.
+inputs() {
   fingerprint Cargo.toml Cargo.lock convene.control .cargo engine src sql
   echo "$PG_CONFIG $("$PG_CONFIG" --version) $(rustc --version)"
-  [ ! -e "$LIBRARY" ] || sha256sum "$LIBRARY" "$EXTENSION_DIR"/convene.control "$EXTENSION_DIR"/convene--*.sql
 }
+installed() { sha256sum "$LIBRARY" "$EXTENSION_DIR"/convene.control "$EXTENSION_DIR"/convene--*.sql 2>/dev/null || true; }
 
-if [ "$(state 2>/dev/null)" = "$(cat "$STAMP" 2>/dev/null)" ] && [ -e "$LIBRARY" ]; then exit 0; fi
+# Taken before the build: what is edited while it runs is built the next time.
+now=$(inputs)
+if [ -e "$LIBRARY" ] && [ "$now$(installed)" = "$(cat "$STAMP" 2>/dev/null)" ]; then exit 0; fi
 
 say "building convene for PostgreSQL $PG_MAJOR"
 sudo_flag=()
@@ -22,4 +24,4 @@ if [ ! -w "$EXTENSION_DIR" ] && [ "$(id -u)" -ne 0 ]; then sudo_flag=(--sudo); f
 cd "$ROOT"
 cargo_pgrx install --release --pg-config "$PG_CONFIG" --no-default-features --features "pg$PG_MAJOR" "${sudo_flag[@]}" >&2
 mkdir -p "${STAMP%/*}"
-state > "$STAMP"
+echo "$now$(installed)" > "$STAMP"

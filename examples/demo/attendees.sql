@@ -41,7 +41,7 @@ WHERE place <= 3;
 
 INSERT INTO convene.session_interactions (attendee_id, event_id, session_id, kind, at)
 SELECT pg_temp.attendee(n), :event, md5(talk_id)::uuid, 'bookmarked',
-       :now::timestamptz - make_interval(hours => floor(480 * pg_temp.chance('when ' || n || ' ' || talk_id))::integer)
+       now() - make_interval(hours => floor(480 * pg_temp.chance('when ' || n || ' ' || talk_id))::integer)
 FROM bookmarks;
 
 ANALYZE convene.sessions, convene.session_embeddings, convene.attendees, convene.attendee_preferences, convene.session_interactions;

@@ -6,6 +6,11 @@ CREATE TEMP TABLE vectors (talk_id text PRIMARY KEY, embedding vector(384));
 \copy programme FROM 'data/fosdem2026_sessions.csv' CSV HEADER
 \copy vectors FROM PROGRAM 'gzip -dc data/fosdem2026_minilm384.csv.gz' CSV HEADER
 
+-- Moved by whole weeks to lie ahead: what has begun is not recommended. Weekdays and hours stay.
+SELECT greatest(0, ceil((current_date + 7 - min(start_local)::date) / 7.0))::integer AS weeks FROM programme \gset
+UPDATE programme SET start_local = start_local + make_interval(weeks => :weeks);
+SELECT min(start_local)::date AS saturday FROM programme \gset
+
 SELECT convene.add_embedding_model('all-MiniLM-L6-v2', 384, true) \g /dev/null
 
 INSERT INTO convene.venues (id, name, city, country, time_zone)
