@@ -125,10 +125,8 @@ pub fn grant(roles: &Roles) -> Outcome<String> {
             for role in
                 roles.of(&audience).into_iter().filter(|role| present.iter().any(|p| p == role))
             {
-                statements.push_str(&format!(
-                    "GRANT {grant} TO {};\n",
-                    pgrx::spi::quote_identifier(role)
-                ));
+                let role = pgrx::spi::quote_identifier(role);
+                statements.extend(["GRANT ", &grant, " TO ", &role, ";\n"]);
             }
         }
     }

@@ -76,10 +76,7 @@ fn busy(
                 let left = until.saturating_duration_since(Instant::now());
                 stop.progress(1000 - (left.as_secs_f64() / lasts.as_secs_f64() * 1000.0) as u32);
             }
-            #[allow(clippy::panic)] // The point of the fault is that a panic is survived.
-            if panics {
-                panic!("a worker panicked, as it was asked to");
-            }
+            assert!(!panics, "a worker panicked, as it was asked to");
             Ok(parallel::signals_blocked())
         })
         .collect::<Result<Vec<bool>, Error>>()?;

@@ -38,6 +38,7 @@ pub fn ledger_if_installed() -> Option<(pg_sys::Oid, pg_sys::Oid)> {
         if tuple.is_null() {
             return None;
         }
+        #[allow(clippy::cast_ptr_alignment)] // The server aligns what a tuple starts with.
         let form = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
         let owner = (*form).relowner;
         pg_sys::ReleaseSysCache(tuple);

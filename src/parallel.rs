@@ -167,9 +167,9 @@ pub fn run<T: Send + 'static>(
         };
         pool.current = stop.clone();
         if in_parallel {
-            pool.many.spawn(job)
+            pool.many.spawn(job);
         } else {
-            pool.one.spawn(job)
+            pool.one.spawn(job);
         }
         Ok(())
     })?;

@@ -50,6 +50,7 @@ unsafe fn copy(plain: *mut pg_sys::varlena) -> Option<Vec<f32>> {
         if size != HEADER + dims * size_of::<f32>() {
             return None;
         }
+        #[allow(clippy::cast_ptr_alignment)] // Read as unaligned.
         let values = start.add(HEADER).cast::<f32>();
         Some((0..dims).map(|i| values.add(i).read_unaligned()).collect())
     }

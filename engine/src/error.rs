@@ -90,7 +90,7 @@ impl Error {
         match self {
             Self::Invalid { detail, .. }
             | Self::Clash { detail, .. }
-            | Self::WrongState { detail, .. } => Some(detail).map(String::as_str),
+            | Self::WrongState { detail, .. } => Some(detail.as_str()),
             _ => None,
         }
         .filter(|text| !text.is_empty())

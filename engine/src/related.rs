@@ -83,10 +83,10 @@ fn folded(word: &str) -> String {
 }
 
 impl<'a> Interests<'a> {
-    fn new(programme: &Programme, person: &Person, suits: &'a [f64], now: i64) -> Self {
+    fn new(programme: &Programme, person: &Person, suits: &'a [f64]) -> Self {
         let stated: Vec<String> =
             person.topics.iter().chain(&person.industries).map(|word| folded(word)).collect();
-        let taste = taste_signals(&person.signals, None, now);
+        let taste = taste_signals(&person.signals, None, 0);
         let liked: Vec<(u32, Kind)> = taste
             .iter()
             .filter(|(session, signal)| *signal > 0.0 && (*session as usize) < programme.len())
@@ -99,7 +99,7 @@ impl<'a> Interests<'a> {
         let mut words = stated.join(". ");
         for (session, _) in &liked {
             let session = programme.session(*session);
-            words.push_str(&format!(". {} {}", session.text, session.topics.join(" ")));
+            words.extend([". ", &session.text, " ", &session.topics.join(" ")]);
         }
         Self { stated, vector: text::embed(&words), liked, suits }
     }
@@ -108,8 +108,12 @@ impl<'a> Interests<'a> {
         if self.stated.is_empty() || item.topics.is_empty() {
             return None;
         }
-        let matched: Vec<String> =
-            item.topics.iter().filter(|topic| self.stated.contains(&folded(topic))).cloned().collect();
+        let matched: Vec<String> = item
+            .topics
+            .iter()
+            .filter(|topic| self.stated.contains(&folded(topic)))
+            .cloned()
+            .collect();
         let least = self.stated.len().min(item.topics.len()) as f64;
         Some(((matched.len() as f64 / least).min(1.0), matched))
     }
@@ -129,8 +133,8 @@ impl<'a> Interests<'a> {
     }
 }
 
-/// Ranks items for a person. `suits` holds a score per session of the programme, `now` is in
-/// microseconds; equal scores keep the order of `items`.
+/// Ranks items for a person. `suits` holds a score per session of the programme; equal scores keep
+/// the order of `items`.
 #[must_use]
 pub fn relate(
     programme: &Programme,
@@ -138,15 +142,11 @@ pub fn relate(
     suits: &[f64],
     items: &[Item],
     limit: usize,
-    now: i64,
 ) -> Vec<Related> {
-    let interests = Interests::new(programme, person, suits, now);
+    let interests = Interests::new(programme, person, suits);
     let ranks = popularity(items);
-    let mut related: Vec<Related> = items
-        .iter()
-        .enumerate()
-        .map(|(at, item)| one(at, item, &interests, ranks[at]))
-        .collect();
+    let mut related: Vec<Related> =
+        items.iter().enumerate().map(|(at, item)| one(at, item, &interests, ranks[at])).collect();
     related.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item)));
     related.truncate(limit);
     related
@@ -207,17 +207,14 @@ mod tests {
     #[test]
     fn material_of_a_chosen_session_comes_first_and_says_so() {
         let signal = Signal { session: 0, kind: Kind::Bookmarked, value: None, at: 0 };
-        let person = Person {
-            topics: vec!["Databases".into()],
-            signals: vec![signal],
-            ..Person::default()
-        };
+        let person =
+            Person { topics: vec!["Databases".into()], signals: vec![signal], ..Person::default() };
         let items = [
             item("Wool", &["craft"], Some(1), None),
             item("Slides", &["databases"], Some(0), None),
             item("Indexing", &["databases", "speed"], None, None),
         ];
-        let related = relate(&programme(), &person, &[0.0, 0.1], &items, 10, 0);
+        let related = relate(&programme(), &person, &[0.0, 0.1], &items, 10);
         assert_eq!(related.iter().map(|r| r.item).collect::<Vec<_>>(), [1, 2, 0]);
         assert_eq!(related[0].link, Link::Chosen { session: 0, kind: Kind::Bookmarked });
         assert_eq!(related[1].link, Link::Topics { matched: vec!["databases".into()] });
@@ -230,7 +227,7 @@ mod tests {
             item("databases at night", &["databases"], Some(0), Some(3)),
             item("", &[], None, None),
         ];
-        for related in relate(&programme(), &person, &[0.5, 0.5], &items, 10, 0) {
+        for related in relate(&programme(), &person, &[0.5, 0.5], &items, 10) {
             let sum: f64 = related.parts.iter().map(|(_, score, weight)| score * weight).sum();
             assert!((sum - related.score).abs() < 1e-12);
             let weights: f64 = related.parts.iter().map(|(_, _, weight)| weight).sum();
@@ -241,7 +238,7 @@ mod tests {
     #[test]
     fn nobody_known_gets_the_popular_first() {
         let items = [item("a", &[], None, Some(0)), item("b", &[], None, Some(9))];
-        let related = relate(&programme(), &Person::default(), &[0.0, 0.0], &items, 10, 0);
+        let related = relate(&programme(), &Person::default(), &[0.0, 0.0], &items, 10);
         assert_eq!(related[0].item, 1);
         assert_eq!(related[0].link, Link::Popular);
         assert_eq!(related[1].link, Link::Listed);

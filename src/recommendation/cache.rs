@@ -19,7 +19,7 @@ pub const KEPT: usize = 20;
 /// has ended since.
 const FIND: &str = "
     SELECT picks FROM convene.recommendation_cache
-     WHERE attendee_id = $1 AND event_id = $2 AND attendee_rev = $3 AND fingerprint = $4
+     WHERE attendee_id = $1 AND event_id = $2 AND attendee_rev = $3 AND fingerprint = pg_catalog.md5($4)
        AND $5 >= valid_from AND $5 < valid_until";
 
 /// The kept picks with the sessions that they speak of.

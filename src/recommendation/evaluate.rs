@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use convene_engine::evaluation::{Report, Split, evaluate};
-use convene_engine::recommendation::Algorithm;
+use convene_engine::recommendation::{Algorithm, Person};
 use pgrx::prelude::*;
 
 use super::crowd;
@@ -13,7 +13,7 @@ use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, required, within};
 use crate::owner::with_owner;
 use crate::parallel;
-use crate::programme::{self, micros};
+use crate::programme;
 
 /// The longest list that is judged.
 const MOST: i32 = 1000;
@@ -71,13 +71,18 @@ fn run(
         let context = Context::read(event_id)?;
         let event = programme::load(event_id, &context.state)?;
         let people = crowd::read(&event)?.people;
-        let now = micros(pgrx::datum::datetime_support::statement_timestamp());
+        let now = latest(&people);
         let options = context.options(k, Algorithm::Hybrid, now)?;
         let programme = Arc::clone(&event.programme);
         parallel::run("evaluation", move |stop| {
             evaluate(&programme, &people, k, seed, split, &options, stop)
         })
     })
+}
+
+/// The moment to judge at: right after the last interaction, so that the clock changes no number.
+fn latest(people: &[Person]) -> i64 {
+    people.iter().flat_map(|person| &person.signals).map(|signal| signal.at).max().unwrap_or(0)
 }
 
 /// One row of the metrics.

@@ -150,8 +150,8 @@ fn write(
     const WRITE: &str = "
         INSERT INTO convene.recommendation_cache AS c
                (attendee_id, event_id, attendee_rev, fingerprint, valid_from, valid_until, picks, computed_at)
-        SELECT w.id, $1, w.rev, $2, $3, $4, w.picks, pg_catalog.now()
-          FROM pg_catalog.unnest($5::uuid[], $6::int8[], $7::bytea[]) w (id, rev, picks)
+        SELECT w.id, $1, w.rev, pg_catalog.md5($2), $3, $4, w.picks, pg_catalog.now()
+          FROM unnest($5::uuid[], $6::int8[], $7::bytea[]) w (id, rev, picks)
           JOIN convene.attendees a ON a.id = w.id
         ON CONFLICT (attendee_id) DO UPDATE
            SET event_id = excluded.event_id, attendee_rev = excluded.attendee_rev,

@@ -1,6 +1,6 @@
 //! What goes with the person's taste beside sessions: material of the event and its exhibitors.
 
-use convene_engine::recommendation::{Algorithm, Interest, Kind, scores};
+use convene_engine::recommendation::{Algorithm, Interest, Kind, Options, scores};
 use convene_engine::related::{Item, Link, Related, relate};
 use pgrx::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::auth::{self, Attendee};
 use crate::db::{self, Row};
 use crate::error::{OrRaise, Outcome, within};
 use crate::owner::with_owner;
-use crate::programme::{self, Event, micros};
+use crate::programme::{self, Event};
 
 /// The most items that one call gives.
 const MOST: i32 = 100;
@@ -154,13 +154,14 @@ fn rank(
         let event = programme::load(attendee.event_id, &known.context.state)?;
         let candidates = candidates(&event)?;
         let person = known.person(&event);
-        let now = micros(pgrx::datum::datetime_support::statement_timestamp());
-        let options = known.context.options(limit, Algorithm::Hybrid, now)?;
+        // Nothing here may depend on the clock, which no caller can set.
+        let options =
+            Options { half_life_days: None, ..known.context.options(limit, Algorithm::Hybrid, 0)? };
         let learned = neighbours(&event, &known.sessions())?;
         let interest = Interest(&event.interest);
         let suits = scores(&event.programme, &person, &learned, interest, &options);
         let items: Vec<Item> = candidates.iter().map(|c| c.item.clone()).collect();
-        let related = relate(&event.programme, &person, &suits, &items, limit, now);
+        let related = relate(&event.programme, &person, &suits, &items, limit);
         let mut candidates: Vec<Option<Candidate>> = candidates.into_iter().map(Some).collect();
         Ok(related
             .into_iter()

@@ -10,15 +10,17 @@ use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome, within};
 use crate::owner::with_owner;
-use crate::programme::{self, Event, micros};
+use crate::programme::{self, Event};
 
+/// Likeness does not depend on the clock: a session that is over may have a recording.
+const ANY_TIME: i64 = i64::MIN;
 /// The most similar sessions that one call gives.
 const MOST: i32 = 100;
 
 /// One row of the answer.
 type Row = (pgrx::Uuid, String, AnyNumeric, String, TimestampWithTimeZone, TimestampWithTimeZone);
 
-/// Sessions of the same event that are most like a session, still to come.
+/// Sessions of the same event that are most like a session, whenever they are.
 #[pg_extern(stable, parallel_restricted)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)] // The columns of the result are the signature.
@@ -42,12 +44,11 @@ fn find_similar_sessions(
 fn find(session_id: Option<pgrx::Uuid>, limit: Option<i32>) -> Outcome<Vec<Row>> {
     let event_id = auth::visible_session(session_id)?;
     let limit = within(limit, 1, MOST, "p_limit")?;
-    let now = micros(pgrx::datum::datetime_support::statement_timestamp());
     with_owner(|| {
         let context = Context::read(event_id)?;
         let event = programme::load(event_id, &context.state)?;
         let Some(index) = session_id.and_then(|id| event.index(id)) else { return Ok(vec![]) };
-        let by_text = event.programme.similar(index, limit, now, 1.0);
+        let by_text = event.programme.similar(index, limit, ANY_TIME, 1.0);
         if !by_text.is_empty() {
             let reason = format!("Similar to \"{}\"", event.title(index));
             return Ok(by_text
@@ -55,18 +56,12 @@ fn find(session_id: Option<pgrx::Uuid>, limit: Option<i32>) -> Outcome<Vec<Row>>
                 .map(|(s, score)| row(&event, s, score, &reason))
                 .collect());
         }
-        by_people(&event, index, limit, now, context.min_people())
+        by_people(&event, index, limit, context.min_people())
     })
 }
 
 /// Sessions that the same attendees chose, where there is no embedding to compare.
-fn by_people(
-    event: &Rc<Event>,
-    index: u32,
-    limit: usize,
-    now: i64,
-    min_people: u32,
-) -> Outcome<Vec<Row>> {
+fn by_people(event: &Rc<Event>, index: u32, limit: usize, min_people: u32) -> Outcome<Vec<Row>> {
     let learned = neighbours(event, &[event.session_id(index)])?;
     let Some(learned) = learned.into_iter().next() else { return Ok(vec![]) };
     let people = people_of_both(event, index)?;
@@ -80,7 +75,6 @@ fn by_people(
             let session = event.programme.session(**to);
             **weight > 0.0
                 && !session.cancelled
-                && session.end > now
                 && people.get(to).is_some_and(|count| *count >= min_people)
         })
         .take(limit)
@@ -92,7 +86,7 @@ fn by_people(
 fn people_of_both(event: &Event, index: u32) -> Outcome<std::collections::HashMap<u32, u32>> {
     const PEOPLE: &str = "
         SELECT n.id, n.people FROM convene.session_weights w,
-               pg_catalog.unnest(w.neighbour_ids, w.people) n (id, people)
+               unnest(w.neighbour_ids, w.people) n (id, people)
          WHERE w.event_id = $1 AND w.session_id = $2";
     let rows = db::read(PEOPLE, &[event.id.into(), event.session_id(index).into()], |row| {
         Ok((row.want::<pgrx::Uuid>(1)?, row.want::<i32>(2)?))

@@ -153,7 +153,7 @@ fn store_weights(event: &Event, algorithm: &str, weights: &ItemWeights) -> Outco
         INSERT INTO convene.session_weights
                (event_id, session_id, neighbour_ids, weights, people, algorithm)
         SELECT $1, w.session_id, w.ids::uuid[], w.weights::float4[], w.people::int[], $2
-          FROM pg_catalog.unnest($3::uuid[], $4::text[], $5::text[], $6::text[])
+          FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[])
                w (session_id, ids, weights, people)";
     let filled: Vec<usize> =
         (0..weights.rows.len()).filter(|i| !weights.rows[*i].is_empty()).collect();

@@ -12,8 +12,12 @@ use super::sources::Sources;
 
 /// Candidates scored exactly for each pick asked for, so that there is a choice to spread.
 const CHOICE: usize = 4;
-/// And at least so many.
-const CHOICE_AT_LEAST: usize = 64;
+/// And at least so many: up to twenty picks come from the same candidates, so that a shorter list is
+/// the beginning of a longer one.
+const CHOICE_AT_LEAST: usize = 80;
+/// Sessions less alike than this are no repetition of each other, whatever they share; from here to
+/// identical the redundancy that MMR sees rises from 0 to 1.
+const REPEATS_FROM: f64 = 0.7;
 
 struct Candidate {
     session: u32,
@@ -105,10 +109,16 @@ fn spread(context: &Context, candidates: Vec<Candidate>, limit: usize) -> Vec<Ca
     let scores: Vec<f64> = candidates.iter().map(|candidate| candidate.score).collect();
     let order = diversified(&scores, limit, context.options.mmr_lambda, |a, b| {
         let (a, b) = (candidates[a].session, candidates[b].session);
-        context.kin.likeness(context.programme, a, b)
+        redundancy(context.kin.likeness(context.programme, a, b))
     });
     let mut candidates: Vec<Option<Candidate>> = candidates.into_iter().map(Some).collect();
     order.into_iter().filter_map(|at| candidates[at].take()).collect()
+}
+
+/// How much of one session the other repeats. Plain likeness would move every list away from its
+/// subject: two talks on databases are alike, but not the same.
+fn redundancy(likeness: f64) -> f64 {
+    ((likeness - REPEATS_FROM) / (1.0 - REPEATS_FROM)).max(0.0)
 }
 
 fn is_full(context: &Context, session: u32) -> bool {
