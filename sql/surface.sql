@@ -81,7 +81,9 @@ DECLARE
     member record;
 BEGIN
     -- Schema convene is nobody's member, so these rights are in every dump.
-    GRANT USAGE, CREATE ON SCHEMA convene TO pg_database_owner;
+    GRANT CREATE ON SCHEMA convene TO pg_database_owner;
+    -- An owner of the data who is no superuser lets the API's roles in.
+    GRANT USAGE ON SCHEMA convene TO pg_database_owner WITH GRANT OPTION;
     FOR member IN SELECT * FROM convene.surface() LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION convene.%s FROM PUBLIC', member.signature);
         EXECUTE format('GRANT EXECUTE ON FUNCTION convene.%s TO pg_database_owner WITH GRANT OPTION', member.signature);

@@ -219,6 +219,7 @@ fn claim(p_name: Option<&str>) -> Option<String> {
 
 /// The signed-in person's email address, if the issuer says that it was verified.
 #[pg_extern(stable, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
 fn email() -> Option<String> {
     verified_email().or_raise()
 }

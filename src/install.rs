@@ -161,13 +161,13 @@ fn expect_current(version: &str) -> Outcome<()> {
 }
 
 fn run_uninstall(confirm: Option<&str>) -> Outcome<String> {
-    let confirm = required(confirm, "p_confirm")?;
     refuse_in_script("uninstall")?;
     lock()?;
     if ledger_if_installed().is_none() {
         return Err(not_installed());
     }
     require_owner("uninstall")?;
+    let confirm = required(confirm, "p_confirm")?;
     let database = database_name()?;
     if confirm != database {
         return invalid(
@@ -234,14 +234,17 @@ fn lock() -> Outcome<()> {
     Ok(())
 }
 
-/// A schema that a stranger made first could hold anything; what we make must not land in it.
+/// The owner of a schema may drop what is in it and put something else there. What we make belongs
+/// to the caller and is trusted with the caller's rights, so the schema must be the caller's own or
+/// a superuser's: also the owner of the database is a stranger to a superuser who installs.
 fn refuse_foreign_schema() -> Outcome<()> {
     const OWNER: &str = "
         SELECT r.rolname::text,
-               r.rolsuper OR n.nspowner = d.datdba OR r.rolname = 'pg_database_owner'
-                 OR pg_catalog.pg_has_role(current_user, n.nspowner, 'USAGE')
+               r.rolsuper OR r.rolname = current_user
+                 OR r.rolname = 'pg_database_owner' AND d.datdba = me.oid
           FROM pg_catalog.pg_namespace n
           JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
+          JOIN pg_catalog.pg_roles me ON me.rolname = current_user
           JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
          WHERE n.nspname = 'convene'";
     let found = db::read_one(OWNER, &[], |row| Ok((row.want::<String>(1)?, row.want::<bool>(2)?)))?;
@@ -249,7 +252,7 @@ fn refuse_foreign_schema() -> Outcome<()> {
         Some((owner, false)) => Err(Failure(Error::WrongState {
             message: format!("schema convene belongs to {owner}"),
             detail: "Its owner could replace what install() makes.".into(),
-            hint: "Drop that schema, or give it to the owner of the database, and install again."
+            hint: "Run install() as that role, or ALTER SCHEMA convene OWNER TO CURRENT_USER first."
                 .into(),
         })),
         _ => Ok(()),
