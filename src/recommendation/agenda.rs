@@ -150,8 +150,8 @@ fn rows(
 ) -> Outcome<Vec<Row>> {
     let of = |slot: &Slot| proposed.iter().find(|pick| !slot.fixed && pick.session == slot.session);
     let picks: Vec<Pick> = chosen.iter().filter_map(|slot| of(slot).cloned()).collect();
-    let min_people = known.context.min_people();
-    let mut reasons = sentences(event, attendee, &known.liked(), &picks, min_people)?.into_iter();
+    let mut reasons =
+        sentences(event, attendee, &known.liked(), &picks, &known.context)?.into_iter();
     Ok(chosen
         .iter()
         .map(|slot| {

@@ -112,6 +112,11 @@ impl Context {
     pub fn min_people(&self) -> u32 {
         self.setting("recommendation.min_people", 5.0).max(1.0) as u32
     }
+
+    /// From how many people up such a reason names their number; never below what the engine says.
+    pub fn min_people_shown(&self) -> u32 {
+        self.setting("recommendation.min_people_shown", 10.0).max(1.0) as u32
+    }
 }
 
 /// One interaction as it is stored.
@@ -231,13 +236,18 @@ impl Known {
         person
     }
 
-    /// The sessions that the attendee chose or rated well.
+    /// The sessions that the attendee chose or rated well, and did not rate badly.
     pub fn liked(&self) -> Vec<pgrx::Uuid> {
+        let stars = |i: &Stored| i.value.filter(|_| i.kind == Kind::Rated);
+        let hated: Vec<pgrx::Uuid> = (self.interactions.iter())
+            .filter(|i| stars(i).is_some_and(|stars| stars < 3.0))
+            .map(|i| i.session)
+            .collect();
         self.interactions
             .iter()
             .filter(|i| match i.kind {
-                Kind::Bookmarked | Kind::Attended => true,
-                Kind::Rated => i.value.is_some_and(|stars| stars > 3.0),
+                Kind::Bookmarked | Kind::Attended => !hated.contains(&i.session),
+                Kind::Rated => stars(i).is_some_and(|stars| stars > 3.0),
                 Kind::Browsed => false,
             })
             .map(|i| i.session)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use convene_engine::recommendation::{Cause, Pick, sentence, with_notes};
 
+use super::person::Context;
 use crate::db;
 use crate::error::Outcome;
 use crate::programme::Event;
@@ -57,8 +58,9 @@ pub fn sentences(
     attendee: pgrx::Uuid,
     liked: &[pgrx::Uuid],
     picks: &[Pick],
-    min_people: u32,
+    context: &Context,
 ) -> Outcome<Vec<String>> {
+    let (min_people, min_shown) = (context.min_people(), context.min_people_shown());
     let together = together(event, attendee, liked, picks)?;
     let title = |index: u32| event.title(index);
     Ok(picks
@@ -71,7 +73,8 @@ pub fn sentences(
                 _ => true,
             };
             let cause = pick.causes.iter().find(|cause| behind(cause)).unwrap_or(&Cause::Listed);
-            let said = sentence(cause, title, Some(people));
+            let shown = (people >= min_shown).then_some(people);
+            let said = sentence(cause, title, shown);
             with_notes(said, pick.clashes_with, pick.waitlist, title)
         })
         .collect())

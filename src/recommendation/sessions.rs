@@ -110,8 +110,7 @@ pub fn answer(asked: &Asked) -> Outcome<Vec<Recommended>> {
         }
         let (event, picks) = ranked(asked, &known)?;
         let mine = known.liked();
-        let reasons =
-            sentences(&event, asked.attendee.id, &mine, &picks, known.context.min_people())?;
+        let reasons = sentences(&event, asked.attendee.id, &mine, &picks, &known.context)?;
         Ok(picks
             .iter()
             .zip(reasons)
