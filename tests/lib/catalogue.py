@@ -55,7 +55,8 @@ QUERIES = {
                                   ARRAY(SELECT x::text FROM unnest(a.attacl) x ORDER BY 1),
                                   pg_catalog.col_description(c.oid, a.attnum))
                  FROM own_classes c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum""",
+                 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+                 WHERE c.relkind NOT IN ('i', 'I')""",
     "constraint": f"""SELECT c.oid::regclass || '.' || k.conname,
                              concat_ws(' | ', k.contype, k.convalidated, pg_catalog.pg_get_constraintdef(k.oid),
                                        {_comment('k.oid', 'pg_constraint')})
