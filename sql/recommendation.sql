@@ -167,6 +167,8 @@ COMMENT ON TABLE convene.recommendation_cache IS 'Recommendations computed ahead
 COMMENT ON COLUMN convene.recommendation_cache.attendee_rev IS 'attendee_preferences.rev at the time; 0 where there was no row';
 COMMENT ON COLUMN convene.recommendation_cache.fingerprint IS 'Of programme, models, weights and settings at the time';
 COMMENT ON COLUMN convene.recommendation_cache.picks IS 'Packed by the library with the sessions they speak of; what another version packed is ignored';
+-- Packed numbers do not get smaller, and trying costs more than computing them did.
+ALTER TABLE convene.recommendation_cache ALTER COLUMN picks SET STORAGE EXTERNAL;
 CREATE INDEX idx_recommendation_cache_event ON convene.recommendation_cache (event_id);
 ALTER TABLE convene.recommendation_cache ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.recommendation_cache USING (false);
@@ -339,7 +341,7 @@ CREATE TRIGGER sessions_deleted AFTER DELETE ON convene.sessions REFERENCING OLD
 
 CREATE FUNCTION convene_private.refresh_popularity(p_event_id uuid) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO convene.event_popularity (event_id, session_ids, people, interactions, updated_at)
+    INSERT INTO convene.event_popularity AS p (event_id, session_ids, people, interactions, updated_at)
     SELECT e.id, coalesce(c.session_ids, '{}'), coalesce(c.people, '{}'), coalesce(c.interactions, 0), now()
     FROM convene.events e, LATERAL (
         SELECT array_agg(s.session_id ORDER BY s.session_id) FILTER (WHERE s.people > 0) AS session_ids,
@@ -353,6 +355,9 @@ CREATE FUNCTION convene_private.refresh_popularity(p_event_id uuid) RETURNS void
     WHERE e.id = p_event_id
     ON CONFLICT (event_id) DO UPDATE SET session_ids = EXCLUDED.session_ids, people = EXCLUDED.people,
         interactions = EXCLUDED.interactions, updated_at = EXCLUDED.updated_at
+    -- An untouched row keeps its version, and with it every answer that was computed from it.
+    WHERE (p.session_ids, p.people, p.interactions)
+          IS DISTINCT FROM (EXCLUDED.session_ids, EXCLUDED.people, EXCLUDED.interactions)
 $$;
 COMMENT ON FUNCTION convene_private.refresh_popularity(uuid) IS 'Counts an event''s interest anew; only a rating is below 3, and it replaces the other signals';
 
@@ -493,6 +498,27 @@ END $$;
 COMMENT ON FUNCTION convene_private.preferences_deleted() IS 'Removes the signals that the deleted arrays stood for';
 CREATE TRIGGER attendee_preferences_deleted AFTER DELETE ON convene.attendee_preferences REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION convene_private.preferences_deleted();
+
+-- A dismissal changes what may be recommended, so it counts as a change of the attendee. Where it goes there are
+-- preferences already, and none may be made: the attendee may be going too.
+CREATE FUNCTION convene_private.dismissal_changed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        UPDATE convene.attendee_preferences p SET last_updated_at = now() WHERE p.attendee_id = OLD.attendee_id;
+    ELSE
+        INSERT INTO convene.attendee_preferences AS p (attendee_id, event_id) VALUES (NEW.attendee_id, NEW.event_id)
+        ON CONFLICT (attendee_id, event_id) DO UPDATE SET last_updated_at = now();
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.dismissal_changed() IS 'Counts rev when a recommendation is dismissed or no longer is';
+CREATE TRIGGER recommendation_history_dismissed AFTER INSERT ON convene.recommendation_history
+    FOR EACH ROW WHEN (NEW.dismissed) EXECUTE FUNCTION convene_private.dismissal_changed();
+CREATE TRIGGER recommendation_history_changed AFTER UPDATE ON convene.recommendation_history
+    FOR EACH ROW WHEN (OLD.dismissed <> NEW.dismissed) EXECUTE FUNCTION convene_private.dismissal_changed();
+CREATE TRIGGER recommendation_history_deleted AFTER DELETE ON convene.recommendation_history
+    FOR EACH ROW WHEN (OLD.dismissed) EXECUTE FUNCTION convene_private.dismissal_changed();
 
 -- The ledger into the arrays.
 
