@@ -252,8 +252,9 @@ fn refuse_foreign_schema() -> Outcome<()> {
         Some((owner, false)) => Err(Failure(Error::WrongState {
             message: format!("schema convene belongs to {owner}"),
             detail: "Its owner could replace what install() makes.".into(),
-            hint: "Run install() as that role, or ALTER SCHEMA convene OWNER TO CURRENT_USER first."
-                .into(),
+            hint:
+                "Run install() as that role, or ALTER SCHEMA convene OWNER TO CURRENT_USER first."
+                    .into(),
         })),
         _ => Ok(()),
     }

@@ -12,8 +12,9 @@ use crate::db;
 use crate::error::{Failure, Outcome};
 use crate::programme::{self, Event};
 
-/// Picks kept per attendee; a call that asks for more is computed.
-pub const KEPT: usize = 20;
+/// Picks kept per attendee, few enough for a row that stays in its page; a call that asks for more
+/// is computed.
+pub const KEPT: usize = 16;
 
 /// The kept picks of an attendee, as long as nothing that they depend on has changed and no session
 /// has ended since.

@@ -96,7 +96,10 @@ fn validity(event: &Event, now: i64) -> (i64, i64) {
 
 /// Ranks for everybody in batches and keeps the picks; how many people have some kept.
 fn keep_all(event_id: pgrx::Uuid, crowd: Crowd, now: TimestampWithTimeZone) -> Outcome<usize> {
-    const FORGET: &str = "DELETE FROM convene.recommendation_cache WHERE event_id = $1 AND NOT attendee_id = ANY ($2)";
+    const FORGET: &str = "
+        DELETE FROM convene.recommendation_cache c USING convene.attendee_preferences p
+         WHERE c.event_id = $1 AND p.event_id = $1 AND p.attendee_id = c.attendee_id
+           AND NOT p.recommendation_enabled";
     let context = Context::read(event_id)?;
     let event = programme::load(event_id, &context.state)?;
     let options = context.options(KEPT, Algorithm::Hybrid, micros(now))?;
@@ -119,10 +122,8 @@ fn keep_all(event_id: pgrx::Uuid, crowd: Crowd, now: TimestampWithTimeZone) -> O
         write(event_id, &fingerprint, span, ids, revs, packed)?;
         pgrx::check_for_interrupts!();
     }
-    let kept: Vec<pgrx::Uuid> = wanting.iter().map(|i| crowd.ids[*i]).collect();
-    let count = kept.len();
-    db::execute(FORGET, &[event_id.into(), kept.into()])?;
-    Ok(count)
+    db::execute(FORGET, &[event_id.into()])?;
+    Ok(wanting.len())
 }
 
 fn rank(

@@ -15,6 +15,9 @@ use crate::programme::Event;
 
 /// Enough new interactions to learn again: a tenth more than at the last training.
 const GROWTH: f64 = 1.1;
+/// The ridge and the neighbours of a model that is set by name where no holdout could choose them.
+const PLAIN_RIDGE: f64 = 100.0;
+const PLAIN_NEIGHBOURS: usize = 20;
 /// Seed of the internal holdout: the same ledger always gives the same model.
 const SEED: u64 = 20;
 /// Sessions whose weights are written by one statement.
@@ -98,7 +101,10 @@ fn learn_now(
     let chosen = match choice {
         Choice::Only("user_user") => Some((Model::UserUser, None)),
         Choice::Any => select(interactions, SEED, stop)?.map(|s| (s.model, Some(s.ndcg))),
-        Choice::Only(name) => select(interactions, SEED, stop)?.and_then(|s| best_of(&s, name)),
+        Choice::Only(name) => {
+            let best = select(interactions, SEED, stop)?.and_then(|s| best_of(&s, name));
+            best.or_else(|| plain(name).map(|model| (model, None)))
+        }
     };
     let Some((model, ndcg)) = chosen else {
         let algorithm = "popularity".to_owned();
@@ -110,6 +116,15 @@ fn learn_now(
         ndcg,
         weights: Some(train(interactions, &model, DEFAULT_TOP, stop)?),
     })
+}
+
+/// A model that was asked for by name where no holdout could tune it.
+fn plain(name: &str) -> Option<Model> {
+    match name {
+        "ease" => Some(Model::Ease { ridge: PLAIN_RIDGE }),
+        "bm25" => Some(Model::Bm25 { neighbours: PLAIN_NEIGHBOURS }),
+        _ => None,
+    }
 }
 
 fn best_of(selection: &Selection, name: &str) -> Option<(Model, Option<f64>)> {
