@@ -7,7 +7,8 @@ import pytest
 
 from lib import catalogue
 from lib.access import as_role, expect_error, sqlstate
-from lib.factory import bookmark, ident, make_event
+from lib.cluster import Database
+from lib.factory import bookmark, make_event
 
 INSTALL_HINT = "Run SELECT convene.install();"
 # What answers before there is any data: install() itself, and what reads nothing but its arguments and the request.
@@ -239,7 +240,6 @@ def owned(cluster, template):
     with cluster.connect() as connection:
         connection.execute("CREATE ROLE landlord LOGIN")
         connection.execute("CREATE DATABASE owned OWNER landlord TEMPLATE template0")
-    from lib.cluster import Database
     made = Database(cluster, "owned")
     with made.connect() as connection:
         connection.execute("CREATE EXTENSION convene CASCADE")
@@ -320,7 +320,6 @@ def test_a_schema_of_somebody_else_is_refused(cluster, template, planter):
         connection.execute("CREATE ROLE landlord LOGIN; CREATE ROLE tenant LOGIN")
         connection.execute("CREATE DATABASE planted OWNER landlord TEMPLATE template0")
         connection.execute("GRANT CREATE ON DATABASE planted TO tenant")
-    from lib.cluster import Database
     planted = Database(cluster, "planted")
     try:
         with planted.connect(user=planter) as connection:
@@ -384,6 +383,5 @@ def test_migrate_grants_again_what_was_granted_last(fresh_db):
             event = make_event(connection, "alpha")
             with as_role(connection, "visitor"):
                 assert connection.execute("SELECT id FROM convene.events").fetchall() == [(event.id,)]
-                assert ident("alpha", "event") == event.id
         finally:
             connection.execute("DROP OWNED BY visitor; DROP ROLE visitor")
