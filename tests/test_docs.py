@@ -1,0 +1,116 @@
+"""The documentation runs: every ```sql block of README.md and docs/*.md goes through psql, page by page, and links resolve.
+
+A page is run in a database with convene installed and docs/example.sql loaded. Two comments in a page change that:
+`<!-- database: empty -->` starts it in a database without the extension, `<!-- load: docs/example.sql -->` loads a file there.
+A block that shows an error says so in a comment: `-- ERROR 42501`; its last statement must fail with that code."""
+
+import re
+from typing import NamedTuple
+
+import pytest
+
+from lib.cluster import ROOT
+
+pytestmark = pytest.mark.docs
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "tests" / "README.md"]
+EXAMPLE = ROOT / "docs" / "example.sql"
+PIECE = re.compile(r"^```(?P<language>\w*)\n(?P<block>.*?)^```$|^<!-- (?P<key>database|load): (?P<value>\S+) -->$", re.M | re.S)
+
+
+class Piece(NamedTuple):
+    """Something of a page that runs, and the line it starts at."""
+
+    line: int
+    text: str
+    error: str | None = None
+
+
+def pieces(page):
+    """Whether the page starts empty, and what it runs in order."""
+    source = page.read_text()
+    empty, found = False, []
+    for match in PIECE.finditer(source):
+        line = source.count("\n", 0, match.start()) + 1
+        if match["key"] == "database":
+            empty = match["value"] == "empty"
+        elif match["key"] == "load":
+            found.append(Piece(line, (ROOT / match["value"]).read_text()))
+        elif match["language"] == "sql":
+            error = re.search(r"--.*\bERROR (\w{5})\b", match["block"])
+            found.append(Piece(line, match["block"], error and error[1]))
+    return empty, found
+
+
+def script(found):
+    """One psql script of all pieces, which says where it is and with which SQLSTATE each ended."""
+    lines = []
+    for piece in found:
+        lines += [
+            f"\\set ON_ERROR_STOP {'off' if piece.error else 'on'}",
+            piece.text,
+            f"\\echo @@ {piece.line} :SQLSTATE",
+        ]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if pieces(page)[1]], ids=lambda page: page.name)
+def test_the_statements_of_a_page_run(page, request):
+    empty, found = pieces(page)
+    if empty:
+        database = request.getfixturevalue("empty_db")
+    else:
+        database = request.getfixturevalue("fresh_db")
+        # A test's database is a copy of another one, and a copy's queues are closed.
+        database.psql("SELECT convene.adopt_copy();" + EXAMPLE.read_text())
+    done = database.psql(script(found), check=False)
+    ended = dict(re.findall(r"^@@ (\d+) (\w{5})$", done.stdout, re.M))
+    for piece in found:
+        where = f"{page.relative_to(ROOT)}:{piece.line}"
+        assert str(piece.line) in ended, f"{where} failed:\n{done.stderr}"
+        assert ended[str(piece.line)] == (piece.error or "00000"), f"{where} ended otherwise:\n{done.stderr}"
+
+
+def test_every_function_is_documented(conn):
+    """Each is named in backticks or in an example of some page, with its parenthesis."""
+    text = "\n".join(page.read_text() for page in PAGES)
+    names = {row[0].split("(")[0] for row in conn.execute("SELECT signature FROM convene.surface()")}
+    assert not {name for name in names if not re.search(rf"\b{name}\(", text)}
+
+
+def test_every_parameter_of_the_server_is_documented(conn):
+    conn.execute("SELECT convene.library_version()")
+    text = (ROOT / "docs" / "install.md").read_text()
+    names = [row[0] for row in conn.execute("SELECT name FROM pg_settings WHERE name LIKE 'convene.%'")]
+    assert names and not [name for name in names if f"`{name}`" not in text]
+
+
+def test_every_setting_is_documented(conn):
+    text = "\n".join(page.read_text() for page in PAGES)
+    assert not [row[0] for row in conn.execute("SELECT key FROM convene.settings") if f"`{row[0]}`" not in text]
+
+
+def test_every_table_is_in_the_matrix_of_rights(conn):
+    text = (ROOT / "docs" / "security.md").read_text()
+    tables = conn.execute("SELECT relname FROM pg_class WHERE relnamespace = 'convene'::regnamespace AND relkind IN ('r', 'p')")
+    assert not [row[0] for row in tables if f"`{row[0]}`" not in text]
+
+
+def anchors(page):
+    """The anchors of a page's headings, as a forge makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_resolve(page):
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"\w+://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        other = (page.parent / path).resolve() if path else page
+        if not other.exists() or (anchor and anchor not in anchors(other)):
+            broken.append(target)
+    assert not broken
