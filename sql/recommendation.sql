@@ -557,6 +557,23 @@ COMMENT ON FUNCTION convene_private.place_interaction() IS 'Checks a signal and 
 CREATE TRIGGER session_interactions_place BEFORE INSERT OR UPDATE OR DELETE ON convene.session_interactions
     FOR EACH ROW EXECUTE FUNCTION convene_private.place_interaction();
 
+-- A row trigger of UPDATE or DELETE comes after the lock of its row, which is the wrong order: who writes the arrays locks
+-- the preferences first. So people lock theirs before the first row is touched. Whom a statement of the service is about
+-- cannot be known here; against a writer of the same person it may have to be repeated (40P01).
+CREATE FUNCTION convene_private.hold_preferences() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF pg_trigger_depth() = 1 AND convene_private.my_profile_id() IS NOT NULL THEN
+        PERFORM FROM convene.attendee_preferences p
+        WHERE p.attendee_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
+        ORDER BY p.attendee_id FOR NO KEY UPDATE;
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.hold_preferences() IS 'Locks the caller''s preferences before their signals';
+CREATE TRIGGER session_interactions_hold BEFORE UPDATE OR DELETE ON convene.session_interactions
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.hold_preferences();
+
 -- Locks before it reads: what a concurrent writer of the same person added must be in the arrays this writes.
 CREATE FUNCTION convene_private.settle_preferences(p_attendees uuid[], p_changed uuid[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
