@@ -51,6 +51,8 @@ def database(cluster, name, sizes, people):
     with made.connect() as conn:
         conn.execute("CREATE EXTENSION convene CASCADE")
         conn.execute("SELECT convene.install()")
+        # Random interactions have no structure, so the holdout would choose popularity: the whole hybrid is wanted here.
+        conn.execute("UPDATE convene.settings SET value = '\"ease\"' WHERE key = 'recommendation.collaborative_model'")
         conn.execute((HERE / "baseline" / "recommendation.sql").read_text())
         conn.execute(SETUP.format(sizes=", ".join(map(str, sizes)), people=people))
         conn.execute("VACUUM ANALYZE")

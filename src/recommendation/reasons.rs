@@ -10,21 +10,23 @@ use crate::error::Outcome;
 use crate::programme::Event;
 
 /// Distinct other people who liked a session of the attendee's and chose the candidate: bookmarked
-/// or attended it or rated it well, and did not rate it badly.
+/// or attended it or rated it well, and did not rate it badly. Session by session, so that each is
+/// one range of its index, however many there are.
 const TOGETHER: &str = "
-    WITH liked AS (
-      SELECT x.attendee_id, x.session_id
-        FROM convene.session_interactions x
-       WHERE x.session_id = ANY ($2 || $3) AND x.attendee_id <> $1
-         AND (x.kind IN ('bookmarked', 'attended') OR (x.kind = 'rated' AND x.value > 3))
-         AND NOT EXISTS (SELECT 1 FROM convene.session_interactions r
-                          WHERE r.attendee_id = x.attendee_id AND r.session_id = x.session_id
-                            AND r.kind = 'rated' AND r.value < 3))
-    SELECT c.session_id, pg_catalog.count(DISTINCT c.attendee_id)
+    WITH liked AS MATERIALIZED (
+      SELECT s.id, x.attendee_id
+        FROM unnest($2 || $3) s (id)
+       CROSS JOIN LATERAL (
+        SELECT i.attendee_id FROM convene.session_interactions i
+         WHERE i.session_id = s.id AND i.attendee_id <> $1 AND i.kind <> 'browsed'
+         GROUP BY i.attendee_id
+        HAVING bool_or(i.kind IN ('bookmarked', 'attended') OR i.value > 3)
+           AND coalesce(min(i.value), 3) >= 3) x)
+    SELECT c.id, count(*)
       FROM liked c
-     WHERE c.session_id = ANY ($3)
-       AND c.attendee_id IN (SELECT m.attendee_id FROM liked m WHERE m.session_id = ANY ($2))
-     GROUP BY c.session_id";
+     WHERE c.id = ANY ($3)
+       AND c.attendee_id IN (SELECT m.attendee_id FROM liked m WHERE m.id = ANY ($2))
+     GROUP BY c.id";
 
 /// How many people stand behind a reason drawn from others, per candidate that would use one.
 fn together(
