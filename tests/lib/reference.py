@@ -291,3 +291,11 @@ def interested(conn, session):
     rows = conn.execute(
         "SELECT attendee_id, kind, value FROM convene.session_interactions WHERE session_id = %s", [session]).fetchall()
     return len({row[0] for row in rows} - {who for who, kind, value in rows if kind == "rated" and value < 3})
+
+
+def contents(conn):
+    """Every table with the number of its rows and a digest of them: equal before and after means nothing was written."""
+    tables = [row[0] for row in conn.execute(
+        "SELECT oid::regclass::text FROM pg_catalog.pg_class WHERE relnamespace = 'convene'::regnamespace AND relkind = 'r'")]
+    return {table: conn.execute(
+        f"SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t").fetchone() for table in tables}

@@ -1,0 +1,278 @@
+"""Other people's ids: refused by every function, in the same words as ids that nobody has, and nothing is learned or done.
+
+The functions come from surface(): a new one that takes an id and has no case here fails the first test."""
+
+import re
+import uuid
+from typing import NamedTuple
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from lib.access import as_role, expect_error, sqlstate
+from lib.factory import add_people, make_event, make_world
+from lib.postgrest import PostgREST
+from lib.reference import contents, refresh
+
+pytestmark = pytest.mark.roles
+
+
+class Target(NamedTuple):
+    """The ids of a victim, or ids that nobody has."""
+
+    attendee: uuid.UUID
+    event: uuid.UUID
+    session: uuid.UUID
+    recommendation: uuid.UUID
+    job: uuid.UUID
+    token: uuid.UUID
+
+
+# Everything that takes an id: its arguments, by name as PostgREST wants them.
+CASES = {
+    "get_session_recommendations(uuid,uuid,integer,text,timestamp with time zone)":
+        lambda t: {"p_attendee_id": t.attendee, "p_event_id": t.event},
+    "serve_session_recommendations(uuid,uuid,integer,text,timestamp with time zone)":
+        lambda t: {"p_attendee_id": t.attendee, "p_event_id": t.event},
+    "submit_recommendation_feedback(uuid,text,integer)":
+        lambda t: {"p_recommendation_id": t.recommendation, "p_action": "clicked"},
+    "record_session_interaction(uuid,uuid,text,numeric,timestamp with time zone)":
+        lambda t: {"p_attendee_id": t.attendee, "p_session_id": t.session, "p_kind": "bookmarked"},
+    "update_attendee_preferences(uuid,uuid,jsonb)":
+        lambda t: {"p_attendee_id": t.attendee, "p_event_id": t.event, "p_preferences": Jsonb({"preferred_topics": ["x"]})},
+    "find_similar_sessions(uuid,integer)": lambda t: {"p_session_id": t.session},
+    "get_personal_agenda(uuid,uuid,timestamp with time zone,timestamp with time zone,timestamp with time zone)":
+        lambda t: {"p_attendee_id": t.attendee, "p_event_id": t.event},
+    "get_exhibitor_recommendations(uuid,uuid,integer)": lambda t: {"p_attendee_id": t.attendee, "p_event_id": t.event},
+    "get_content_recommendations(uuid,uuid,integer)": lambda t: {"p_attendee_id": t.attendee, "p_event_id": t.event},
+    "refresh_event_recommendations(uuid,boolean,timestamp with time zone)": lambda t: {"p_event_id": t.event},
+    "recommendation_metrics(uuid)": lambda t: {"p_event_id": t.event},
+    "evaluate_recommender(uuid,integer,bigint,text)": lambda t: {"p_event_id": t.event},
+    "complete_embedding_job(uuid,real[],text,uuid)":
+        lambda t: {"p_job_id": t.job, "p_embedding": "{0.5}", "p_model": "convene-hash-v1", "p_lease_token": t.token},
+    "fail_embedding_job(uuid,text,uuid)": lambda t: {"p_job_id": t.job, "p_error": "x", "p_lease_token": t.token},
+}
+
+
+def name_of(signature):
+    return signature.split("(")[0]
+
+
+# What an organizer of the event may do, and an attendee of it may not.
+FOR_ORGANIZERS = {key for key in CASES if key.startswith(("refresh_event", "recommendation_metrics", "evaluate_"))}
+
+
+@pytest.fixture(scope="module")
+def surface(db):
+    with db.connect() as connection:
+        return {row[0]: row[1] for row in connection.execute("SELECT signature, audience FROM convene.surface()")}
+
+
+@pytest.fixture(scope="module")
+def world(db):
+    """Alpha has a victim with everything, in an event that is not published; beta has thieves."""
+    with db.connect() as connection:
+        alpha, beta = make_world(connection, sessions=12, embeddings=16, interactions=4, attendees=4)
+        connection.execute("UPDATE convene.events SET status = 'draft' WHERE id = %s", [alpha.id])
+        refresh(connection, alpha)
+        person = alpha.people[0]
+        served = connection.execute("SELECT recommendation_id FROM convene.serve_session_recommendations(%s, %s)",
+                                    [person.id, alpha.id]).fetchone()[0]
+        connection.execute("UPDATE convene.sessions SET description = 'new' WHERE id = %s", [alpha.sessions[0]])
+        connection.execute("SELECT convene.adopt_copy()")
+        job = connection.execute("SELECT job_id, lease_token FROM convene.claim_embedding_jobs()").fetchone()
+        outsider = add_people(connection, beta, 1) or beta.people[-1]
+        connection.execute("DELETE FROM convene.attendees WHERE id = %s", [outsider.id])
+        viewer = beta.people[1]
+        connection.execute("INSERT INTO convene.organization_members (organization_id, profile_id, member_role)"
+                           " VALUES (%s, %s, 'viewer')", [beta.organization, viewer.sub])
+        for role in ("nothing_at_all", "thief"):
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+                connection.execute(f"CREATE ROLE {role} LOGIN NOINHERIT")
+        connection.execute("GRANT authenticated, anon TO thief")
+    return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job)
+
+
+def unknown():
+    return Target(*(uuid.uuid4() for _ in Target._fields))
+
+
+def thieves(alpha, beta):
+    """Everybody who has no business with alpha's first attendee, as (name, role, sub)."""
+    return [
+        ("attendee of another event", "authenticated", beta.people[0].sub),
+        ("organizer of another organization", "authenticated", beta.organizer),
+        ("viewer of another organization", "authenticated", beta.people[1].sub),
+        ("profile without any event", "authenticated", beta.people[-1].sub),
+        ("sub without a profile", "authenticated", uuid.uuid4()),
+        ("token without a sub", "authenticated", None),
+        ("anonymous", "anon", None),
+        ("anonymous with the victim's sub", "anon", alpha.people[0].sub),
+        ("role with no rights", "nothing_at_all", alpha.people[0].sub),
+    ]
+
+
+def statement(signature, arguments):
+    return f"SELECT * FROM convene.{name_of(signature)}(" + ", ".join(f"{key} => %s" for key in arguments) + ")"
+
+
+def test_every_function_that_takes_an_id_has_a_case(surface):
+    assert {signature for signature in surface if re.search(r"\buuid\b", signature)} == set(CASES)
+
+
+@pytest.mark.parametrize("signature", CASES, ids=name_of)
+def test_ids_of_others_are_refused_like_ids_of_nobody(conn, world, surface, signature):
+    alpha, beta, victim = world
+    before = contents(conn)
+    for who, role, sub in thieves(alpha, beta):
+        if who.endswith("victim's sub") and role == "anon" and surface[signature] == "anon":
+            continue  # a token of the victim is the victim, whatever the role may call
+        told = set()
+        with as_role(conn, role, sub):
+            for target in (victim, unknown(), unknown()):
+                arguments = CASES[signature](target)
+                told.add(sqlstate(conn, statement(signature, arguments), list(arguments.values())))
+        assert len(told) == 1, (who, told)
+        refusal = told.pop()
+        assert refusal.sqlstate == "42501", (who, refusal)
+        assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}|Session|alpha", " ".join(filter(None, refusal))), (who, refusal)
+    assert contents(conn) == before
+
+
+@pytest.mark.parametrize("signature", sorted(set(CASES) - FOR_ORGANIZERS), ids=name_of)
+def test_a_neighbour_at_the_same_event_is_a_stranger_too(conn, world, surface, signature):
+    alpha, _, victim = world
+    if surface[signature] == "anon":
+        return  # sessions belong to everybody who attends
+    mine = unknown()._replace(event=alpha.id, session=alpha.sessions[1])
+    with as_role(conn, "authenticated", alpha.people[1].sub):
+        texts = set()
+        for target in (victim, mine):
+            arguments = CASES[signature](target)
+            texts.add(expect_error(conn, "42501", statement(signature, arguments), list(arguments.values())))
+        assert len(texts) == 1
+
+
+@pytest.mark.parametrize("signature", sorted(FOR_ORGANIZERS), ids=name_of)
+@pytest.mark.parametrize("role", ["staff", "viewer", None])
+def test_only_organizers_organize(conn, world, signature, role):
+    """Attendees of the very event, and those of its organization who only help or look on."""
+    alpha, _, victim = world
+    who = alpha.people[2].sub
+    with conn.transaction(force_rollback=True):
+        if role:
+            conn.execute("INSERT INTO convene.organization_members VALUES (%s, %s, NULL, %s)", [alpha.organization, who, role])
+        with as_role(conn, "authenticated", who):
+            arguments = CASES[signature](victim)
+            expect_error(conn, "42501", statement(signature, arguments), list(arguments.values()))
+        conn.execute("INSERT INTO convene.organization_members VALUES (%s, %s, NULL, 'organizer')"
+                     " ON CONFLICT (organization_id, profile_id) DO UPDATE SET member_role = 'organizer'",
+                     [alpha.organization, who])
+        with as_role(conn, "authenticated", who):
+            conn.execute(statement(signature, arguments), list(arguments.values()))
+
+
+@pytest.mark.parametrize("signature", CASES, ids=name_of)
+def test_the_owner_of_the_id_is_let_in(conn, world, surface, signature):
+    """Else the refusals above would prove nothing."""
+    alpha, _, victim = world
+    role, sub = ("service_role", None) if surface[signature] == "service" else ("authenticated", alpha.people[0].sub)
+    if signature in FOR_ORGANIZERS:
+        sub = alpha.organizer
+    with conn.transaction(force_rollback=True), as_role(conn, role, sub):
+        arguments = CASES[signature](victim)
+        if signature.startswith("complete"):
+            expect_error(conn, "22023", statement(signature, arguments), list(arguments.values()), message="dimensions")
+        else:
+            conn.execute(statement(signature, arguments), list(arguments.values()))
+
+
+def test_one_cannot_borrow_another_event_for_ones_own_id(conn, world):
+    """Mixed pairs: my attendee with your event or session, your attendee with mine."""
+    alpha, beta, _ = world
+    mine, theirs = beta.people[0], alpha.people[0]
+    told = {}
+    with as_role(conn, "authenticated", mine.sub):
+        for name, event in (("foreign", alpha.id), ("unknown", uuid.uuid4())):
+            told[name] = expect_error(conn, "22023", "SELECT * FROM convene.get_session_recommendations(%s, %s)", [mine.id, event])
+            expect_error(conn, "42501", "SELECT * FROM convene.get_session_recommendations(%s, %s)", [theirs.id, beta.id])
+        # The same words but for the id that was passed.
+        strip = lambda refusal: re.sub(r"[0-9a-f-]{36}", "", str(refusal))  # noqa: E731
+        assert strip(told["foreign"]) == strip(told["unknown"])
+
+
+def test_a_login_of_the_api_cannot_become_more(db, world):
+    alpha, _, victim = world
+    with db.connect(user="thief") as mine:
+        mine.execute("SET ROLE authenticated")
+        for role in ("service_role", "postgres", "pg_database_owner", "pg_read_all_data"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                mine.execute(f"SET ROLE {role}")
+        mine.execute("SELECT set_config('request.jwt.claims', %s, false)", ['{"role": "service_role"}'])
+        for signature, case in CASES.items():
+            arguments = case(victim)
+            assert sqlstate(mine, statement(signature, arguments), list(arguments.values())).sqlstate == "42501", signature
+
+
+@pytest.mark.parametrize("claims,code", [
+    ('{"sub": ["x"]}', "22023"), ('{"sub": {"a": 1}}', "22023"), ('{"sub": 7}', "22023"), ('{"sub": ""}', "42501"),
+    ('{"sub": null}', "42501"), ('{"sub": true}', "22023"), ("[]", "22023"), ("not json", "22023"), ('"x"', "22023"),
+    ("", "42501"), ('{"sub": "' + "a" * 100000 + '"}', "22023"), ('{"role": "service_role", "is_admin": true}', "42501"),
+])
+def test_poisoned_tokens_open_nothing(conn, world, claims, code):
+    alpha, _, victim = world
+    with as_role(conn, "authenticated"):
+        conn.execute("SELECT set_config('request.jwt.claims', %s, false)", [claims])
+        for signature in ("get_session_recommendations(uuid,uuid,integer,text,timestamp with time zone)",
+                          "update_attendee_preferences(uuid,uuid,jsonb)"):
+            arguments = CASES[signature](victim)
+            got = expect_error(conn, code, statement(signature, arguments), list(arguments.values()))
+            assert len(got.message) < 300 and len(got.detail or "") < 300
+    conn.execute("SELECT set_config('request.jwt.claims', '', false)")
+
+
+def test_through_postgrest_it_is_403_and_nothing_is_learned(db, conn, world, surface):
+    alpha, beta, victim = world
+    before = contents(conn)
+    with PostgREST(db) as rest:
+        tokens = [(401, None), (401, rest.token("anon")), (403, rest.token(sub=beta.people[0].sub)),
+                  (403, rest.token(sub=beta.organizer)), (403, rest.token())]
+        for signature, case in CASES.items():
+            for status, token in tokens:
+                answers = []
+                for target in (victim, unknown()):
+                    arguments = {key: getattr(value, "obj", value) for key, value in case(target).items()}
+                    answers.append(rest.rpc(name_of(signature), arguments, token=token))
+                assert answers[0] == answers[1], signature
+                assert answers[0][0] == status, (signature, status, answers[0])
+                assert answers[0][1]["code"] == "42501"
+        # A token that somebody else signed is no token.
+        forged = rest.token(sub=alpha.people[0].sub)[:-4] + "AAAA"
+        assert rest.rpc("get_session_recommendations", {"p_attendee_id": victim.attendee, "p_event_id": victim.event},
+                        token=forged)[0] == 401
+        told = rest.rpc("get_session_recommendations", {"p_attendee_id": victim.attendee, "p_event_id": victim.event},
+                        token=rest.token(sub=alpha.people[0].sub))
+        assert told[0] == 200 and told[1]
+    assert contents(conn) == before
+
+
+def test_tables_tell_strangers_nothing_of_a_person(conn, world):
+    """What a thief of another event can read of alpha, table by table: no row at all, alpha being unpublished."""
+    alpha, beta, _ = world
+    make_event(conn, "published")
+    tables = [row[0] for row in conn.execute(
+        """SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+           WHERE c.relnamespace = 'convene'::regnamespace AND c.relkind = 'r' AND a.attname = 'event_id'""")]
+    assert len(tables) >= 10
+    for who, role, sub in thieves(alpha, beta):
+        if role == "nothing_at_all" or sub == alpha.people[0].sub:
+            continue
+        with as_role(conn, role, sub):
+            for table in tables:
+                try:
+                    with conn.transaction():
+                        seen = conn.execute(f"SELECT count(*) FROM convene.{table} WHERE event_id = %s", [alpha.id]).fetchone()[0]
+                except psycopg.errors.InsufficientPrivilege:
+                    seen = 0
+                assert seen == 0, (who, table)
