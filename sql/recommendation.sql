@@ -346,14 +346,15 @@ CREATE FUNCTION convene_private.refresh_popularity(p_event_id uuid) RETURNS void
     INSERT INTO convene.event_popularity AS p (event_id, session_ids, people, interactions, updated_at)
     SELECT e.id, coalesce(c.session_ids, '{}'), coalesce(c.people, '{}'), coalesce(c.interactions, 0), now()
     FROM convene.events e, LATERAL (
-        SELECT array_agg(s.session_id ORDER BY s.session_id) FILTER (WHERE s.people > 0) AS session_ids,
-               array_agg(s.people ORDER BY s.session_id) FILTER (WHERE s.people > 0) AS people,
-               sum(s.interactions)::bigint AS interactions
-        FROM (SELECT p.session_id, count(*) FILTER (WHERE p.liked)::integer AS people, sum(p.interactions) AS interactions
-              FROM (SELECT i.session_id, coalesce(min(i.value) >= 3, true) AS liked, count(*) AS interactions
-                    FROM convene.session_interactions i WHERE i.event_id = e.id
-                    GROUP BY i.session_id, i.attendee_id) p
-              GROUP BY p.session_id) s) c
+        SELECT array_agg(s.id ORDER BY s.id) FILTER (WHERE i.people > 0) AS session_ids,
+               array_agg(i.people ORDER BY s.id) FILTER (WHERE i.people > 0) AS people,
+               sum(i.interactions)::bigint AS interactions
+        FROM convene.sessions s, LATERAL (
+            -- One range of idx_session_interactions_session, already in order of people.
+            SELECT count(*) FILTER (WHERE p.liked)::integer AS people, sum(p.interactions) AS interactions
+            FROM (SELECT coalesce(min(x.value) >= 3, true) AS liked, count(*) AS interactions
+                  FROM convene.session_interactions x WHERE x.session_id = s.id GROUP BY x.attendee_id) p) i
+        WHERE s.event_id = e.id) c
     WHERE e.id = p_event_id
     ON CONFLICT (event_id) DO UPDATE SET session_ids = EXCLUDED.session_ids, people = EXCLUDED.people,
         interactions = EXCLUDED.interactions, updated_at = EXCLUDED.updated_at

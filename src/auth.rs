@@ -63,12 +63,13 @@ const ATTENDEE: &str = "
       FROM convene.attendees a
       JOIN convene.events e ON e.id = a.event_id
      WHERE a.id = $1
-       AND ($2 OR a.profile_id = $3 OR EXISTS (
+       AND ($2 OR (a.profile_id = $3 AND a.status <> 'cancelled') OR EXISTS (
              SELECT 1 FROM convene.organization_members m
               WHERE m.organization_id = e.organization_id AND m.profile_id = $3
                 AND m.member_role IN ('owner', 'organizer')))";
 
-/// The attendee, if the caller is that person, organizes the event, or is the service.
+/// The attendee, if the caller is that person and has not cancelled, organizes the event, or is the
+/// service.
 pub fn attendee(id: Option<pgrx::Uuid>) -> Outcome<Attendee> {
     let caller = caller()?;
     if caller == Caller::Anonymous {
@@ -121,7 +122,8 @@ const VISIBLE_SESSION: &str = "
      WHERE s.id = $1
        AND ($2 OR e.status IN ('published', 'completed')
             OR EXISTS (SELECT 1 FROM convene.attendees a
-                        WHERE a.event_id = e.id AND a.profile_id = $3)
+                        WHERE a.event_id = e.id AND a.profile_id = $3
+                          AND a.status <> 'cancelled')
             OR EXISTS (SELECT 1 FROM convene.organization_members m
                         WHERE m.organization_id = e.organization_id AND m.profile_id = $3))";
 

@@ -170,9 +170,9 @@ pub fn max_attempts() -> Outcome<i32> {
 
 fn limits() -> Outcome<(i32, f64, f64, f64)> {
     const LIMITS: &str = "
-        SELECT coalesce(pg_catalog.max(value::text::int) FILTER (WHERE key = 'queue.max_attempts'), 5),
-               coalesce(pg_catalog.max(value::text::float8) FILTER (WHERE key = 'queue.backoff_base_seconds'), 10),
-               coalesce(pg_catalog.max(value::text::float8) FILTER (WHERE key = 'queue.backoff_cap_seconds'), 3600),
+        SELECT coalesce(pg_catalog.max((value #>> '{}')::int) FILTER (WHERE key = 'queue.max_attempts'), 5),
+               coalesce(pg_catalog.max((value #>> '{}')::float8) FILTER (WHERE key = 'queue.backoff_base_seconds'), 10),
+               coalesce(pg_catalog.max((value #>> '{}')::float8) FILTER (WHERE key = 'queue.backoff_cap_seconds'), 3600),
                pg_catalog.random()
           FROM convene.settings WHERE key LIKE 'queue.%'";
     let found = db::read_one(LIMITS, &[], |row| {

@@ -9,7 +9,7 @@ use convene_engine::recommendation::{Algorithm, Cause, Pick};
 use super::person::Known;
 use super::sessions::Asked;
 use crate::db;
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::programme::{self, Event};
 
 /// Picks kept per attendee, few enough for a row that stays in its page; a call that asks for more
@@ -53,16 +53,15 @@ pub fn find(asked: &Asked, known: &Known) -> Outcome<Option<(Rc<Event>, Vec<Pick
 /// every session by its place among those.
 type Kept = (Vec<[u8; 16]>, Vec<Pick>);
 
-/// Packs picks of an event.
-pub fn pack(event: &Event, picks: Vec<Pick>) -> Outcome<Vec<u8>> {
+/// Packs picks of an event whose sessions are these. Needs no server, so workers do it.
+pub fn pack(sessions: &[pgrx::Uuid], picks: Vec<Pick>) -> convene_engine::Result<Vec<u8>> {
     let mut spoken_of: Vec<u32> = picks.iter().flat_map(spoken_of).collect();
     spoken_of.sort_unstable();
     spoken_of.dedup();
     let at = |index: u32| spoken_of.partition_point(|known| *known < index) as u32;
     let picks: Vec<Pick> = picks.into_iter().map(|pick| renumbered(pick, at)).collect();
-    let ids = spoken_of.iter().map(|index| *event.session_id(*index)).collect();
-    postcard::to_allocvec::<Kept>(&(ids, picks))
-        .map_err(|error| Failure(Error::Worker(error.to_string())))
+    let ids = spoken_of.iter().map(|index| *sessions[*index as usize]).collect();
+    postcard::to_allocvec::<Kept>(&(ids, picks)).map_err(|error| Error::Worker(error.to_string()))
 }
 
 fn unpack(bytes: &[u8]) -> Option<(Vec<pgrx::Uuid>, Vec<Pick>)> {

@@ -68,7 +68,8 @@ impl Context {
     /// Names everything that an answer depends on beside the attendee.
     pub fn fingerprint(&self) -> String {
         format!(
-            "{}|{}|{}|{}|{}",
+            "{}|{}|{}|{}|{}|{}",
+            crate::install::VERSION,
             self.state.programme,
             self.state.interest,
             self.trained,

@@ -1,12 +1,14 @@
 //! A whole event at once: learn from its interactions, then rank for everybody who attends.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use convene_engine::Error;
 use convene_engine::collaborative::ItemWeights;
-use convene_engine::recommendation::{Algorithm, Interest, Options, Person, Pick, recommend_all};
+use convene_engine::recommendation::{Algorithm, Interest, Options, Person, recommend_all};
 use pgrx::prelude::*;
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::cache::{self, KEPT};
@@ -112,11 +114,15 @@ fn keep_all(event_id: pgrx::Uuid, crowd: Crowd, now: TimestampWithTimeZone) -> O
     let fingerprint = context.fingerprint();
     let wanting: Vec<usize> = (0..crowd.ids.len()).filter(|i| crowd.enabled[*i]).collect();
     let mut people: Vec<Option<Person>> = crowd.people.into_iter().map(Some).collect();
-    for batch in wanting.chunks((settings::max_batch_bytes() / BYTES_PER_PERSON).max(1)) {
+    let standing = standing(event_id, &fingerprint, span)?;
+    let stale: Vec<usize> = wanting
+        .iter()
+        .copied()
+        .filter(|i| !standing.contains(&(crowd.ids[*i], crowd.revs[*i])))
+        .collect();
+    for batch in stale.chunks((settings::max_batch_bytes() / BYTES_PER_PERSON).max(1)) {
         let of_batch: Vec<Person> = batch.iter().filter_map(|i| people[*i].take()).collect();
-        let picks = rank(&event, of_batch, &weights, options.clone())?;
-        let packed: Vec<Vec<u8>> =
-            picks.into_iter().map(|picks| cache::pack(&event, picks)).collect::<Outcome<_>>()?;
+        let packed = rank(&event, of_batch, &weights, options.clone())?;
         let ids: Vec<pgrx::Uuid> = batch.iter().map(|i| crowd.ids[*i]).collect();
         let revs: Vec<i64> = batch.iter().map(|i| crowd.revs[*i]).collect();
         write(event_id, &fingerprint, span, ids, revs, packed)?;
@@ -126,17 +132,36 @@ fn keep_all(event_id: pgrx::Uuid, crowd: Crowd, now: TimestampWithTimeZone) -> O
     Ok(wanting.len())
 }
 
+/// Whose kept picks still hold: nothing that they were computed from has changed.
+fn standing(
+    event_id: pgrx::Uuid,
+    fingerprint: &str,
+    span: (i64, i64),
+) -> Outcome<HashSet<(pgrx::Uuid, i64)>> {
+    const STANDING: &str = "
+        SELECT attendee_id, attendee_rev FROM convene.recommendation_cache
+         WHERE event_id = $1 AND fingerprint = pg_catalog.md5($2)
+           AND valid_from = $3 AND valid_until = $4 AND valid_from < valid_until";
+    let (from, until) = (programme::moment(span.0), programme::moment(span.1));
+    let arguments = [event_id.into(), fingerprint.into(), from.into(), until.into()];
+    let rows = db::read(STANDING, &arguments, |row| Ok((row.want(1)?, row.want(2)?)))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Ranks for some people, and packs the picks, all on the pool.
 fn rank(
     event: &Rc<Event>,
     people: Vec<Person>,
     weights: &Arc<Option<ItemWeights>>,
     options: Options,
-) -> Outcome<Vec<Vec<Pick>>> {
+) -> Outcome<Vec<Vec<u8>>> {
     let (programme, interest) = (Arc::clone(&event.programme), Arc::clone(&event.interest));
-    let weights = Arc::clone(weights);
+    let (weights, ids) = (Arc::clone(weights), Arc::clone(&event.ids));
     parallel::run("recommendations", move |stop| {
         let weights = weights.as_ref().as_ref();
-        recommend_all(&programme, &people, weights, Interest(&interest), &options, stop)
+        let picks =
+            recommend_all(&programme, &people, weights, Interest(&interest), &options, stop)?;
+        picks.into_par_iter().map(|picks| cache::pack(&ids, picks)).collect()
     })
 }
 
@@ -158,10 +183,7 @@ fn write(
            SET event_id = excluded.event_id, attendee_rev = excluded.attendee_rev,
                fingerprint = excluded.fingerprint, valid_from = excluded.valid_from,
                valid_until = excluded.valid_until, picks = excluded.picks,
-               computed_at = excluded.computed_at
-         WHERE (c.event_id, c.attendee_rev, c.fingerprint, c.valid_from, c.valid_until, c.picks)
-               IS DISTINCT FROM (excluded.event_id, excluded.attendee_rev, excluded.fingerprint,
-                                 excluded.valid_from, excluded.valid_until, excluded.picks)";
+               computed_at = excluded.computed_at";
     db::execute(
         WRITE,
         &[

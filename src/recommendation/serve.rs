@@ -47,7 +47,7 @@ const LOG: &str = "
     INSERT INTO convene.recommendation_history
            (id, attendee_id, event_id, recommended_item_type, recommended_item_id,
             recommendation_algorithm, confidence_score, shown_at, recommendation_context)
-    SELECT s.id, $1, $2, 'session', s.session_id, $3, pg_catalog.round(s.score::numeric, 2), $4,
+    SELECT s.id, $1, $2, 'session', s.session_id, $3, pg_catalog.round(s.score::numeric, 4), $4,
            pg_catalog.jsonb_build_object('position', s.position, 'reason', s.reason, 'score_parts', s.parts)
       FROM unnest($5::uuid[], $6::uuid[], $7::float8[], $8::text[], $9::jsonb[])
            WITH ORDINALITY s (id, session_id, score, reason, parts, position)";
