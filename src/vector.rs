@@ -66,8 +66,10 @@ impl IntoDatum for Floats {
         pg_sys::FLOAT4ARRAYOID
     }
 
-    /// The type's id differs between databases and its schema may change, so the query vouches.
-    fn is_compatible_with(_other: pg_sys::Oid) -> bool {
-        true
+    /// The type's id differs between databases and its schema may change. What is read must at least
+    /// be a varlena, since whoever owns the table may have put a view with anything in its place.
+    fn is_compatible_with(other: pg_sys::Oid) -> bool {
+        // SAFETY: catalogue look-up of a type that a result has.
+        unsafe { pg_sys::get_typlen(other) == -1 }
     }
 }

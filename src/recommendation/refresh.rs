@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use convene_engine::Error;
-use convene_engine::collaborative::ItemWeights;
+use convene_engine::collaborative::{Interactions, ItemWeights};
 use convene_engine::recommendation::{Algorithm, Interest, Options, Person, recommend_all};
 use pgrx::prelude::*;
 use rayon::prelude::*;
@@ -51,7 +51,8 @@ fn refresh(
         let event = programme::load(event_id, &context.state)?;
         let crowd = crowd::read(&event)?;
         let half_life = context.options(KEPT, Algorithm::Hybrid, micros(now))?.half_life_days;
-        let ledger = training::interactions(&crowd, event.ids.len(), half_life, micros(now))?;
+        let ledger =
+            Interactions::of_people(&crowd.people, event.ids.len(), half_life, micros(now))?;
         let interactions = ledger.len();
         let due = training::is_due(event_id, event.ids.len(), interactions)?;
         let trained = retrain.unwrap_or(due);

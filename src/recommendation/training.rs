@@ -3,10 +3,8 @@
 use convene_engine::collaborative::{
     DEFAULT_TOP, Interactions, ItemWeights, Model, Selection, select, train,
 };
-use convene_engine::recommendation::taste_signals;
 use convene_engine::{Error, Stop};
 
-use super::crowd::Crowd;
 use super::person::Context;
 use crate::db;
 use crate::error::{Failure, Outcome, invalid};
@@ -52,26 +50,6 @@ fn choice(context: &Context) -> Outcome<Choice> {
             "Set it to \"auto\", \"ease\", \"bm25\" or \"user_user\".",
         ),
     }
-}
-
-/// Everybody's tastes as a matrix of people and sessions.
-pub fn interactions(
-    crowd: &Crowd,
-    sessions: usize,
-    half_life_days: Option<f64>,
-    now: i64,
-) -> Outcome<Interactions> {
-    let mut rows = Vec::new();
-    for (who, person) in crowd.people.iter().enumerate() {
-        let latest = |session: u32| {
-            let of = person.signals.iter().filter(|signal| signal.session == session);
-            of.map(|signal| signal.at).max().unwrap_or(0)
-        };
-        for (session, signal) in taste_signals(&person.signals, half_life_days, now) {
-            rows.push((who as u32, session, signal, latest(session)));
-        }
-    }
-    Ok(Interactions::new(crowd.people.len(), sessions, rows)?)
 }
 
 /// Whether enough has happened since the last training. Runs as the owner of the data.

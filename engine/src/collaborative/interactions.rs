@@ -1,6 +1,7 @@
 //! Who did what: a compressed matrix of people by sessions, ordered by person and session.
 
 use crate::error::{Error, Result};
+use crate::recommendation::{Person, taste_signals};
 
 /// One entry of [`Interactions`]: what a person's signals on one session amount to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,6 +50,27 @@ impl Interactions {
             .map(|(_, item, signal, at)| Interaction { item, signal, at })
             .collect();
         Ok(Self { items, starts, entries })
+    }
+
+    /// Everybody's tastes as a matrix of people and sessions, each entry as late as the person's
+    /// latest signal for the session.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a signal on a session outside the programme.
+    pub fn of_people(
+        people: &[Person],
+        sessions: usize,
+        half_life_days: Option<f64>,
+        now: i64,
+    ) -> Result<Self> {
+        let mut rows = Vec::new();
+        for (index, person) in people.iter().enumerate() {
+            for (session, signal) in taste_signals(&person.signals, half_life_days, now) {
+                let times = person.signals.iter().filter(|s| s.session == session).map(|s| s.at);
+                rows.push((index as u32, session, signal, times.max().unwrap_or_default()));
+            }
+        }
+        Self::new(people.len(), sessions, rows)
     }
 
     /// How many people there are, with or without interactions.

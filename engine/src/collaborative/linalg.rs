@@ -28,6 +28,7 @@ pub fn invert_symmetric(matrix: &mut DMatrix<f64>, stop: &Stop) -> Result<()> {
     }
     for from in (0..size).step_by(BLOCK) {
         stop.check()?;
+        stop.progress((from * 1000 / size) as u32);
         sweep(matrix, from, (from + BLOCK).min(size), stop)?;
     }
     negate_and_mirror(matrix, stop)

@@ -26,6 +26,8 @@ const NEIGHBOURS: [usize; 3] = [20, 100, 200];
 /// Ridges for EASE, in units of the mean squared signal, so that an event of bookmarks (0.8) and
 /// one of visits (1.0) are treated alike. Each costs an inverse, so they are climbed, not all tried.
 const RIDGES: [f64; 7] = [2.0, 7.0, 20.0, 60.0, 200.0, 500.0, 1_500.0];
+/// Models that are tried as a rule, for telling how far the choice is.
+const USUAL_TRIALS: usize = 7;
 /// Where the climb starts: what suits most public data.
 const FIRST_RIDGE: usize = 4;
 
@@ -104,8 +106,9 @@ impl Trial<'_> {
 
     /// The mean NDCG of a model over the splits, which is noted.
     fn run(&mut self, model: Model) -> Result<f64> {
+        let stop = self.stop.part(self.tried.len(), USUAL_TRIALS);
         let ndcg = self.mean(|split| {
-            let weights = train(&split.train, &model, DEFAULT_TOP, self.stop)?;
+            let weights = train(&split.train, &model, DEFAULT_TOP, &stop)?;
             judge(split, self.stop, |person| score(&weights, &split.train.taste(person)))
         })?;
         self.tried.push((model, ndcg));

@@ -42,8 +42,10 @@ pub fn evaluate(
     options: &Options,
     stop: &Stop,
 ) -> Result<Vec<Report>> {
-    let split = holdout(&ledger(programme, people, options)?, split, seed);
-    let chosen = select(&split.train, seed, stop)?;
+    let (sessions, half_life) = (programme.len(), options.half_life_days);
+    let ledger = Interactions::of_people(people, sessions, half_life, options.now)?;
+    let split = holdout(&ledger, split, seed);
+    let chosen = select(&split.train, seed, &stop.part(0, 2))?;
     let bench = Bench {
         programme,
         k,
@@ -53,7 +55,7 @@ pub fn evaluate(
         test: split.test,
         stop,
     };
-    let learn = |model: Model| train(&split.train, &model, DEFAULT_TOP, stop);
+    let learn = |model: Model| train(&split.train, &model, DEFAULT_TOP, &stop.part(1, 2));
     let fallback = if chosen.is_some() { Algorithm::Collaborative } else { Algorithm::Popularity };
     let served = chosen.as_ref().map(|chosen| learn(chosen.model)).transpose()?;
     let collaborative =
@@ -71,19 +73,6 @@ pub fn evaluate(
         bench.run("collaborative_filtering", fallback, served.as_ref())?,
         bench.run("hybrid", Algorithm::Hybrid, served.as_ref())?,
     ])
-}
-
-/// Everybody's signals as a matrix.
-fn ledger(programme: &Programme, people: &[Person], options: &Options) -> Result<Interactions> {
-    let mut rows = Vec::new();
-    for (index, person) in people.iter().enumerate() {
-        for (session, signal) in taste_signals(&person.signals, options.half_life_days, options.now)
-        {
-            let times = person.signals.iter().filter(|s| s.session == session).map(|s| s.at);
-            rows.push((index as u32, session, signal, times.max().unwrap_or_default()));
-        }
-    }
-    Interactions::new(people.len(), programme.len(), rows)
 }
 
 /// The person as they were before what is asked about.

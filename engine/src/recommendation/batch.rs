@@ -1,5 +1,7 @@
 //! A whole event at once, in parallel.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 
 use crate::collaborative::ItemWeights;
@@ -43,11 +45,14 @@ pub fn recommend_all(
     let kin = grams.as_deref().map_or(Kin::Direct, Kin::Grams);
     let links = weights.map_or(Links::Rows(&[]), Links::Matrix);
     let context = Context::new(programme, interest, links, kin, options);
+    let done = AtomicUsize::new(0);
     people
         .par_iter()
         .map(|person| {
             stop.check()?;
-            Ok(rank(&context, person))
+            let picks = rank(&context, person);
+            stop.progress((done.fetch_add(1, Ordering::Relaxed) * 1000 / people.len()) as u32);
+            Ok(picks)
         })
         .collect()
 }
