@@ -11,6 +11,7 @@ pub fn backoff_seconds(attempts: u32, base: f64, cap: f64, jitter: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // Powers of two times ten are exact.
 mod tests {
     use super::*;
 
