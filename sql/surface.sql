@@ -80,6 +80,10 @@ DO $grant$
 DECLARE
     member record;
 BEGIN
+    -- Whoever owns the database may have put functions and operators where this script would look for the server's: a
+    -- format(text, text) of theirs matches better than the variadic one, and would run with a superuser's rights.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
     -- Schema convene is nobody's member, so these rights are in every dump.
     GRANT CREATE ON SCHEMA convene TO pg_database_owner;
     -- An owner of the data who is no superuser lets the API's roles in.
