@@ -1,0 +1,107 @@
+"""Traps for whoever steps on them: a function that tells as whom it ran and grabs what it can."""
+
+import json
+from contextlib import contextmanager
+
+VILLAIN = "villain"
+
+# Everything that somebody else's rights would be good for, each tried by itself.
+STRIKE = """
+CREATE SCHEMA lair;
+GRANT USAGE ON SCHEMA lair TO PUBLIC;
+CREATE FUNCTION lair.strike(how text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    attempt text;
+    taken text[] := '{}';
+BEGIN
+    FOREACH attempt IN ARRAY ARRAY[
+        'ALTER ROLE villain SUPERUSER', 'GRANT service_role TO villain', 'CREATE ROLE villains_own LOGIN',
+        'SET LOCAL ROLE service_role', 'SET LOCAL ROLE postgres', 'SET LOCAL SESSION AUTHORIZATION postgres',
+        'COPY (SELECT 1) TO PROGRAM ''cat''', 'CREATE TEMP TABLE left_behind ()'
+    ] LOOP
+        BEGIN
+            EXECUTE attempt;
+            taken := taken || attempt;
+        EXCEPTION WHEN OTHERS THEN
+            NULL;
+        END;
+    END LOOP;
+    PERFORM pg_catalog.set_config('search_path', 'lair, public', false);
+    PERFORM pg_catalog.set_config('request.jwt.claims', '{"sub": "00000000-0000-0000-0000-000000000000"}', false);
+    RAISE WARNING 'STRIKE %', pg_catalog.jsonb_build_object('how', how, 'user', current_user, 'session', session_user,
+        'superuser', (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user), 'taken', taken);
+    RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION lair.strike(text) TO PUBLIC;
+"""
+
+
+@contextmanager
+def strikes(connection):
+    """What the traps told while the block ran, as a list of dictionaries that grows."""
+    found = []
+
+    def listen(notice):
+        if (notice.message_primary or "").startswith("STRIKE "):
+            found.append(json.loads(notice.message_primary.removeprefix("STRIKE ")))
+
+    connection.add_notice_handler(listen)
+    try:
+        yield found
+    finally:
+        connection.remove_notice_handler(listen)
+
+
+def harmful(found):
+    """The strikes that got hold of more than the villain has anyway; a temporary table is what anybody may make."""
+    return [
+        strike for strike in found
+        if strike["user"] != VILLAIN or strike["superuser"] or set(strike["taken"]) - {"CREATE TEMP TABLE left_behind ()"}
+    ]
+
+
+def serve(connection, event, person):
+    """Recommends to somebody, and keeps the id of the first for `every_call`."""
+    rows = connection.execute(
+        "SELECT recommendation_id FROM convene.serve_session_recommendations(%s, %s)", [person.id, event.id]
+    ).fetchall()
+    if person is event.people[0]:
+        event.served = rows[0][0]
+
+
+def every_call(event):
+    """{member: (arguments, parameters)}, with arguments that get the first person of the event as far as they can."""
+    person, session = event.people[0].id, event.sessions[0]
+    nothing = "00000000-0000-0000-0000-000000000001"
+    return {
+        "install": ("(true)", []),
+        "migrate": ("()", []),
+        "uninstall": ("(%s)", [event.label]),
+        "grant_api": ("('anon', 'authenticated', 'service_role')", []),
+        "create_api_roles": ("()", []),
+        "add_embedding_model": ("('another', 5, true)", []),
+        "adopt_copy": ("()", []),
+        "check_threads": ("(0, NULL)", []),
+        "email": ("()", []),
+        "uid": ("()", []),
+        "claim": ("('role')", []),
+        "embed_text": ("('text')", []),
+        "library_version": ("()", []),
+        "surface": ("()", []),
+        "get_session_recommendations": ("(%s, %s)", [person, event.id]),
+        "serve_session_recommendations": ("(%s, %s)", [person, event.id]),
+        "submit_recommendation_feedback": ("(%s, 'bookmarked')", [event.served]),
+        "record_session_interaction": ("(%s, %s, 'attended')", [person, event.sessions[3]]),
+        "update_attendee_preferences": ("(%s, %s, '{\"preferred_topics\": [\"ai\"]}')", [person, event.id]),
+        "find_similar_sessions": ("(%s)", [session]),
+        "get_personal_agenda": ("(%s, %s)", [person, event.id]),
+        "get_exhibitor_recommendations": ("(%s, %s)", [person, event.id]),
+        "get_content_recommendations": ("(%s, %s)", [person, event.id]),
+        "refresh_event_recommendations": ("(%s, true)", [event.id]),
+        "recommendation_metrics": ("(%s)", [event.id]),
+        "evaluate_recommender": ("(%s)", [event.id]),
+        "embed_pending": ("()", []),
+        "claim_embedding_jobs": ("(1)", []),
+        "complete_embedding_job": ("(%s, '{1}', 'm', %s)", [nothing, nothing]),
+        "fail_embedding_job": ("(%s, 'e', %s)", [nothing, nothing]),
+    }
