@@ -63,6 +63,9 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
     ('evaluate_recommender(uuid,integer,bigint,text)', 'authenticated',
      'For organizers: holds interactions back (p_split last: the latest of each attendee; random: one in five), recommends p_k sessions without them, and reports hit rate, recall, NDCG, MRR, coverage and diversity (all 0 to 1) per algorithm. The same seed gives the same numbers.'),
 
+    ('learn_recommendation_weights(uuid,boolean)', 'authenticated',
+     'For organizers: learns from recommendation_history how much each source should count, by logistic regression with weights that cannot be negative, and judges it on people left out (auc_now, auc_learned: how often a liked session stands above one that was not, 0 to 1). p_apply makes it the event''s weights where it does better.'),
+
     -- Embeddings
     ('embed_text(text)', 'public',
      'The native embedding of a text, model convene-hash-v1: 256 numbers of unit length from hashed words and character n-grams, the same for the same text always. Errors: 22004, 54000 above 1 MiB.'),

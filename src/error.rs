@@ -60,19 +60,29 @@ impl<T> OrRaise<T> for Outcome<T> {
     }
 }
 
+/// Characters of a text that is sent to a client: it names values, and a value may be a book.
+const MOST_CHARS: usize = 600;
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(MOST_CHARS) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
 fn raise(error: &Error) -> ! {
-    let mut report = ErrorReport::new(code(error), error.to_string(), "convene")
+    let mut report = ErrorReport::new(code(error), shortened(error.to_string()), "convene")
         .set_domain(DOMAIN.to_string_lossy());
-    match (behind_postgrest(), error.detail()) {
-        (true, Some(detail)) => {
-            report = report.set_detail(format!("SQLSTATE {}. {detail}", error.sqlstate()));
-        }
-        (true, None) => report = report.set_detail(format!("SQLSTATE {}", error.sqlstate())),
-        (false, Some(detail)) => report = report.set_detail(detail),
-        (false, None) => {}
+    let detail = match (behind_postgrest(), error.detail()) {
+        (true, Some(detail)) => Some(format!("SQLSTATE {}. {detail}", error.sqlstate())),
+        (true, None) => Some(format!("SQLSTATE {}", error.sqlstate())),
+        (false, detail) => detail.map(ToOwned::to_owned),
+    };
+    if let Some(detail) = detail {
+        report = report.set_detail(shortened(detail));
     }
     if let Some(hint) = error.hint() {
-        report = report.set_hint(hint);
+        report = report.set_hint(shortened(hint.to_owned()));
     }
     report.report(PgLogLevel::ERROR);
     unreachable!("an ERROR does not return")

@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod db;
 mod diagnostics;
+mod document;
 mod embeddings;
 mod error;
 mod install;

@@ -169,12 +169,15 @@ pub fn max_attempts() -> Outcome<i32> {
 }
 
 fn limits() -> Outcome<(i32, f64, f64, f64)> {
+    // A value of another kind is as good as none, and none of them leaves what can be worked with.
     const LIMITS: &str = "
-        SELECT coalesce(pg_catalog.max((value #>> '{}')::int) FILTER (WHERE key = 'queue.max_attempts'), 5),
-               coalesce(pg_catalog.max((value #>> '{}')::float8) FILTER (WHERE key = 'queue.backoff_base_seconds'), 10),
-               coalesce(pg_catalog.max((value #>> '{}')::float8) FILTER (WHERE key = 'queue.backoff_cap_seconds'), 3600),
+        SELECT coalesce(pg_catalog.max(n.value) FILTER (WHERE key = 'queue.max_attempts'), 5)::int,
+               coalesce(pg_catalog.max(n.value) FILTER (WHERE key = 'queue.backoff_base_seconds'), 10)::float8,
+               coalesce(pg_catalog.max(n.value) FILTER (WHERE key = 'queue.backoff_cap_seconds'), 3600)::float8,
                pg_catalog.random()
-          FROM convene.settings WHERE key LIKE 'queue.%'";
+          FROM (SELECT s.key, CASE pg_catalog.jsonb_typeof(s.value) WHEN 'number'
+                       THEN pg_catalog.round(least(greatest(s.value::numeric, 0), 1e6), 3) END AS value
+                  FROM convene.settings s WHERE s.key LIKE 'queue.%') n";
     let found = db::read_one(LIMITS, &[], |row| {
         Ok((row.want(1)?, row.want(2)?, row.want(3)?, row.want(4)?))
     })?;

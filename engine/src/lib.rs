@@ -4,6 +4,7 @@ pub mod agenda;
 pub mod collaborative;
 pub mod error;
 pub mod evaluation;
+pub mod learning;
 pub mod programme;
 pub mod queue;
 pub mod recommendation;

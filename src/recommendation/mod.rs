@@ -15,3 +15,4 @@ mod serve;
 mod sessions;
 mod similar;
 mod training;
+mod weights;

@@ -1,5 +1,7 @@
 //! What is known of an attendee, in one query.
 
+use std::collections::HashSet;
+
 use convene_engine::recommendation::{
     Algorithm, Kind, Neighbours, Options, Person, Signal, WeightSet,
 };
@@ -8,6 +10,7 @@ use pgrx::prelude::*;
 use serde_json::Value;
 
 use crate::db::{self, Row};
+use crate::document::Document;
 use crate::error::Outcome;
 use crate::programme::{Event, State, micros, state_sql};
 
@@ -28,7 +31,9 @@ macro_rules! context_sql {
             $event,
             " OR w.event_id IS NULL)
                ORDER BY w.event_id NULLS LAST LIMIT 1),
-             (SELECT pg_catalog.jsonb_object_agg(t.key, t.value ORDER BY t.key)
+             (SELECT pg_catalog.jsonb_object_agg(t.key, CASE pg_catalog.jsonb_typeof(t.value)
+                       WHEN 'number' THEN pg_catalog.to_jsonb(least(greatest(t.value::numeric, -1e300), 1e300))
+                       WHEN 'string' THEN t.value WHEN 'boolean' THEN t.value END ORDER BY t.key)
                 FROM convene.settings t
                WHERE t.key LIKE 'recommendation.%' OR t.key LIKE 'agenda.%')"
         )
@@ -41,7 +46,7 @@ pub struct Context {
     pub state: State,
     /// Version of the learned weights.
     trained: String,
-    weights: Option<Value>,
+    weights: Option<Document>,
     settings: Value,
 }
 
@@ -51,8 +56,11 @@ impl Context {
         Ok(Self {
             state: State { programme: row.want(from)?, interest: row.want(from + 1)? },
             trained: row.want(from + 2)?,
-            weights: row.get::<pgrx::JsonB>(from + 3)?.map(|json| json.0),
-            settings: row.get::<pgrx::JsonB>(from + 4)?.map_or(Value::Null, |json| json.0),
+            weights: row.get(from + 3)?,
+            settings: match row.get::<Document>(from + 4)? {
+                Some(settings) => settings.parse("a setting")?,
+                None => Value::Null,
+            },
         })
     }
 
@@ -73,7 +81,7 @@ impl Context {
             self.state.programme,
             self.state.interest,
             self.trained,
-            self.weights.as_ref().map_or_else(String::new, Value::to_string),
+            self.weights.as_ref().map_or("", |weights| weights.0.as_str()),
             self.settings,
         )
     }
@@ -92,6 +100,16 @@ impl Context {
         self.settings.get(key).and_then(Value::as_str).unwrap_or(default)
     }
 
+    /// How much each source counts at this event.
+    pub fn weights(&self) -> Outcome<WeightSet> {
+        match &self.weights {
+            Some(weights) => {
+                Ok(WeightSet::from_json(&weights.parse("weights of scoring_weights")?)?)
+            }
+            None => Ok(WeightSet::default()),
+        }
+    }
+
     /// How the engine is to rank.
     pub fn options(&self, limit: usize, algorithm: Algorithm, now: i64) -> Outcome<Options> {
         let defaults = Options::default();
@@ -99,10 +117,7 @@ impl Context {
             limit,
             algorithm,
             now,
-            weights: match &self.weights {
-                Some(weights) => WeightSet::from_json(weights)?,
-                None => defaults.weights,
-            },
+            weights: self.weights()?,
             mmr_lambda: self.setting("recommendation.mmr_lambda", defaults.mmr_lambda),
             half_life_days: self.number("recommendation.half_life_days").filter(|days| *days > 0.0),
             ..defaults
@@ -259,6 +274,12 @@ impl Known {
     pub fn bookmarked(&self) -> Vec<pgrx::Uuid> {
         let bookmarks = self.interactions.iter().filter(|i| i.kind == Kind::Bookmarked);
         bookmarks.map(|i| i.session).collect()
+    }
+
+    /// How many sessions the attendee has had to do with.
+    pub fn distinct_sessions(&self) -> usize {
+        let distinct: HashSet<pgrx::Uuid> = self.interactions.iter().map(|i| i.session).collect();
+        distinct.len()
     }
 
     /// The sessions that the attendee has had to do with.

@@ -2,10 +2,11 @@
 
 use convene_engine::Error;
 use pgrx::prelude::*;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::auth;
 use crate::db;
+use crate::document::Document;
 use crate::error::{Failure, OrRaise, Outcome, invalid, required};
 use crate::owner::with_owner;
 
@@ -46,8 +47,8 @@ const KEYS: [(&str, Shape); 10] = [
 fn update_attendee_preferences(
     p_attendee_id: Option<pgrx::Uuid>,
     p_event_id: Option<pgrx::Uuid>,
-    p_preferences: Option<pgrx::JsonB>,
-) -> pgrx::JsonB {
+    p_preferences: Option<Document>,
+) -> Document {
     update(p_attendee_id, p_event_id, p_preferences).or_raise()
 }
 
@@ -80,35 +81,29 @@ const STORED: &str = "
 fn update(
     attendee_id: Option<pgrx::Uuid>,
     event_id: Option<pgrx::Uuid>,
-    preferences: Option<pgrx::JsonB>,
-) -> Outcome<pgrx::JsonB> {
+    preferences: Option<Document>,
+) -> Outcome<Document> {
     let attendee = auth::attendee_of(attendee_id, event_id)?;
-    let preferences = checked(required(preferences, "p_preferences")?.0)?;
+    let preferences = required(preferences, "p_preferences")?;
+    check_all(&preferences.parse("p_preferences")?)?;
     let ids = [attendee.id.into(), attendee.event_id.into()];
     with_owner(|| {
         db::execute(MAKE, &ids)?;
-        db::execute(
-            SET,
-            &[
-                attendee.id.into(),
-                attendee.event_id.into(),
-                pgrx::JsonB(Value::Object(preferences)).into(),
-            ],
-        )?;
-        let stored = db::read_one(STORED, &ids, |row| row.want::<pgrx::JsonB>(1))?;
-        Ok(stored.unwrap_or(pgrx::JsonB(Value::Null)))
+        db::execute(SET, &[attendee.id.into(), attendee.event_id.into(), preferences.into()])?;
+        let stored = db::read_one(STORED, &ids, |row| row.want::<Document>(1))?;
+        Ok(stored.unwrap_or_else(|| Document("null".to_owned())))
     })
 }
 
-fn checked(preferences: Value) -> Outcome<Map<String, Value>> {
+fn check_all(preferences: &Value) -> Outcome<()> {
     let Value::Object(preferences) = preferences else {
         return invalid(
             "p_preferences must be a JSON object",
-            format!("It is {}.", kind_of(&preferences)),
+            format!("It is {}.", kind_of(preferences)),
             "Pass an object such as {\"preferred_topics\": [\"ai\"]}.",
         );
     };
-    for (key, value) in &preferences {
+    for (key, value) in preferences {
         let Some((_, shape)) = KEYS.iter().find(|(known, _)| known == key) else {
             return invalid(
                 format!("p_preferences has the unknown key {key:?}"),
@@ -118,14 +113,16 @@ fn checked(preferences: Value) -> Outcome<Map<String, Value>> {
         };
         check(key, value, *shape)?;
     }
-    Ok(preferences)
+    Ok(())
 }
 
 fn check(key: &str, value: &Value, shape: Shape) -> Outcome<()> {
     match (shape, value) {
         (Shape::Texts, Value::Array(entries)) => check_entries(key, entries, |_| true, "text"),
         (Shape::Ids, Value::Array(entries)) => {
-            let is_id = |text: &str| uuid::Uuid::parse_str(text).is_ok();
+            // The server reads every form but that of a URN.
+            let is_id =
+                |text: &str| !text.starts_with("urn:") && uuid::Uuid::parse_str(text).is_ok();
             check_entries(key, entries, is_id, "UUID")
         }
         (Shape::Level, Value::Null) | (Shape::Flag, Value::Bool(_)) => Ok(()),

@@ -48,7 +48,8 @@ const LOG: &str = "
            (id, attendee_id, event_id, recommended_item_type, recommended_item_id,
             recommendation_algorithm, confidence_score, shown_at, recommendation_context)
     SELECT s.id, $1, $2, 'session', s.session_id, $3, pg_catalog.round(s.score::numeric, 4), $4,
-           pg_catalog.jsonb_build_object('position', s.position, 'reason', s.reason, 'score_parts', s.parts)
+           pg_catalog.jsonb_build_object('position', s.position, 'reason', s.reason,
+             'score_parts', s.parts, 'interactions', $10::int)
       FROM unnest($5::uuid[], $6::uuid[], $7::float8[], $8::text[], $9::jsonb[])
            WITH ORDINALITY s (id, session_id, score, reason, parts, position)";
 
@@ -73,6 +74,7 @@ fn serve(asked: &Asked) -> Outcome<Vec<(Recommended, pgrx::Uuid)>> {
                 rows.iter().map(|row| row.score).collect::<Vec<_>>().into(),
                 column(|row| row.reason.clone()).into(),
                 rows.iter().map(|row| pgrx::JsonB(row.parts.clone())).collect::<Vec<_>>().into(),
+                (rows[0].interactions as i32).into(),
             ],
         )?;
         Ok(rows.into_iter().zip(ids).collect())

@@ -31,6 +31,8 @@ pub struct Recommended {
     pub time: (TimestampWithTimeZone, TimestampWithTimeZone),
     /// Scores and weights of the sources.
     pub parts: serde_json::Value,
+    /// How many sessions the person had had to do with.
+    pub interactions: usize,
 }
 
 /// What a call asks for, checked.
@@ -110,6 +112,7 @@ pub fn answer(asked: &Asked) -> Outcome<Vec<Recommended>> {
         }
         let (event, picks) = ranked(asked, &known)?;
         let mine = known.liked();
+        let interactions = known.distinct_sessions();
         let reasons = sentences(&event, asked.attendee.id, &mine, &picks, &known.context)?;
         Ok(picks
             .iter()
@@ -121,6 +124,7 @@ pub fn answer(asked: &Asked) -> Outcome<Vec<Recommended>> {
                 reason,
                 time: event.time(pick.session),
                 parts: pick.parts.to_json(),
+                interactions,
             })
             .collect())
     })
