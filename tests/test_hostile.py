@@ -7,7 +7,7 @@ from lib import villain
 from lib.access import as_role, expect_error, sqlstate
 from lib.cluster import Database
 from lib.factory import make_event, make_world
-from lib.villain import strikes
+from lib.villain import acting, strikes
 
 # What a name without a schema could mean for a caller who brings things along.
 LURES = "".join(
@@ -58,7 +58,7 @@ def answers(connection, event, role, sub):
     told = {}
     for name, (arguments, parameters) in villain.every_call(event).items():
         try:
-            with connection.transaction(force_rollback=True), as_role(connection, role, sub):
+            with as_role(connection, role, sub), connection.transaction(force_rollback=True):
                 rows = connection.execute(f"SELECT * FROM convene.{name}{arguments}", parameters).fetchall()
                 told[name] = len(rows)
         except psycopg.Error as error:
@@ -254,12 +254,8 @@ def test_the_owner_of_the_database_plants_what_is_not_there_yet(village):
         with village.connect() as connection, strikes(connection) as found:
             for name, (arguments, parameters) in villain.every_call(event).items():
                 try:
-                    with connection.transaction(force_rollback=True):
-                        if role:
-                            with as_role(connection, role, sub):
-                                connection.execute(f"SELECT * FROM convene.{name}{arguments}", parameters)
-                        else:
-                            connection.execute(f"SELECT * FROM convene.{name}{arguments}", parameters)
+                    with acting(connection, role, sub), connection.transaction(force_rollback=True):
+                        connection.execute(f"SELECT * FROM convene.{name}{arguments}", parameters)
                 except psycopg.Error as error:
                     assert not connection.closed, f"{name}: {error}"
             assert villain.harmful(found) == [], role

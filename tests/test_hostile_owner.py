@@ -4,10 +4,9 @@ import psycopg
 import pytest
 
 from lib import villain
-from lib.access import as_role
 from lib.cluster import Database
 from lib.factory import make_event
-from lib.villain import VILLAIN, strikes
+from lib.villain import VILLAIN, acting, strikes
 
 pytestmark = pytest.mark.hostile
 
@@ -161,12 +160,8 @@ def step_on_everything(connection, event, role, sub):
     with strikes(connection) as found:
         for name, (arguments, parameters) in villain.every_call(event).items():
             try:
-                with connection.transaction(force_rollback=True):
-                    if role:
-                        with as_role(connection, role, sub):
-                            call(connection, name, arguments, parameters)
-                    else:
-                        call(connection, name, arguments, parameters)
+                with acting(connection, role, sub), connection.transaction(force_rollback=True):
+                    call(connection, name, arguments, parameters)
                 through += 1
             except psycopg.Error as error:
                 assert not connection.closed, f"{name} brought the server down: {error}"

@@ -1,7 +1,9 @@
 """Traps for whoever steps on them: a function that tells as whom it ran and grabs what it can."""
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+
+from .access import as_role
 
 VILLAIN = "villain"
 
@@ -50,6 +52,11 @@ def strikes(connection):
         yield found
     finally:
         connection.remove_notice_handler(listen)
+
+
+def acting(connection, role, sub):
+    """As somebody, or as whoever is connected where there is no role."""
+    return as_role(connection, role, sub) if role else nullcontext()
 
 
 def harmful(found):

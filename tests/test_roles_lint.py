@@ -1,0 +1,175 @@
+"""Rules that every table, policy, function and index keeps, read from the catalogue; and that each rule can be broken."""
+
+import pytest
+
+from lib import catalogue
+
+OURS = "IN ('convene'::regnamespace, 'convene_private'::regnamespace)"
+PUBLIC_VALUES = {"claim", "email", "embed_text", "library_version", "surface", "uid"}
+
+# Rule: a query for its offenders.
+RULES = {
+    "every table has row security, which its owner escapes": f"""
+        SELECT oid::regclass FROM pg_class WHERE relnamespace {OURS} AND relkind IN ('r', 'p')
+           AND (NOT relrowsecurity OR relforcerowsecurity)""",
+    "every table has a policy": f"""
+        SELECT c.oid::regclass FROM pg_class c WHERE relnamespace {OURS} AND relkind IN ('r', 'p')
+           AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)""",
+    "one permissive policy for a table and verb": """
+        SELECT polrelid::regclass FROM pg_policy, unnest(CASE polcmd WHEN '*' THEN '{r,a,w,d}'::"char"[] ELSE ARRAY[polcmd] END) verb
+         WHERE polpermissive GROUP BY polrelid, verb HAVING count(*) > 1""",
+    "policies are for everybody, so they name no role": "SELECT polname FROM pg_policy WHERE polroles <> '{0}'",
+    "policies ask once per query who is there, not once per row": """
+        SELECT polrelid::regclass || '.' || polname
+          FROM pg_policy, LATERAL (VALUES (pg_get_expr(polqual, polrelid)), (pg_get_expr(polwithcheck, polrelid))) e(expression),
+               LATERAL regexp_replace(expression, 'ARRAY\\( SELECT convene_private\\.\\w+\\(\\) AS \\w+\\)', '', 'g') AS rest
+         WHERE rest ~* 'convene|select|current_setting|uid\\(|\\w+\\.\\w+\\('""",
+    "a bare false or true is the whole policy": """
+        SELECT polname FROM pg_policy
+         WHERE pg_get_expr(polqual, polrelid) ~ '\\m(true|false)\\M' AND pg_get_expr(polqual, polrelid) NOT IN ('true', 'false')""",
+    "definers live in the private schema": """
+        SELECT oid::regprocedure FROM pg_proc WHERE prosecdef AND pronamespace = 'convene'::regnamespace""",
+    "private functions pin their search_path": """
+        SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'convene_private'::regnamespace
+           AND NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(proconfig, '{}'))""",
+    "private functions have a comment": """
+        SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'convene_private'::regnamespace
+           AND obj_description(oid, 'pg_proc') IS NULL""",
+    "PUBLIC executes values only": f"""
+        SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) r
+         WHERE pronamespace {OURS} AND r.grantee = 0 AND p.proname <> ALL ('{{{','.join(sorted(PUBLIC_VALUES))}}}')""",
+    "PUBLIC has no right on a table, a column or a schema": f"""
+        SELECT oid::regclass::text FROM pg_class, aclexplode(relacl) r WHERE relnamespace {OURS} AND r.grantee = 0
+        UNION ALL SELECT attrelid::regclass::text FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid, aclexplode(attacl) r
+         WHERE relnamespace {OURS} AND r.grantee = 0
+        UNION ALL SELECT nspname FROM pg_namespace, aclexplode(nspacl) r WHERE oid {OURS} AND r.grantee = 0""",
+    "nobody but the owner truncates, references or adds triggers": f"""
+        SELECT oid::regclass FROM pg_class, aclexplode(relacl) r WHERE relnamespace {OURS} AND r.grantee <> relowner
+           AND r.privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER')""",
+    "every table has a primary key": f"""
+        SELECT c.oid::regclass FROM pg_class c WHERE relnamespace {OURS} AND relkind IN ('r', 'p')
+           AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary)""",
+    "every foreign key has an index that begins with a column of it": f"""
+        SELECT k.conrelid::regclass || '.' || conname FROM pg_constraint k WHERE k.connamespace {OURS} AND contype = 'f'
+           AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indpred IS NULL
+                           AND (i.indkey::int2[])[0] = ANY (k.conkey)
+                           -- The whole key, or the part of it that is as selective: an id before its event.
+                           AND ((i.indkey::int2[])[0:cardinality(conkey) - 1] @> k.conkey
+                                OR (i.indkey::int2[])[0] = k.conkey[1] AND cardinality(conkey) = 2))""",
+    "no index repeats another": f"""
+        SELECT a.indexrelid::regclass || ' repeats ' || b.indexrelid::regclass
+          FROM pg_index a JOIN pg_index b ON a.indrelid = b.indrelid AND a.indexrelid <> b.indexrelid
+          JOIN pg_class ca ON ca.oid = a.indexrelid JOIN pg_class cb ON cb.oid = b.indexrelid AND cb.relam = ca.relam
+         WHERE ca.relnamespace {OURS} AND NOT a.indisunique
+           AND a.indkey::text || ' ' = left(b.indkey::text || ' ', length(a.indkey::text) + 1)
+           AND a.indclass::text || ' ' = left(b.indclass::text || ' ', length(a.indclass::text) + 1)
+           AND a.indoption::text || ' ' = left(b.indoption::text || ' ', length(a.indoption::text) + 1)
+           AND a.indexprs::text IS NOT DISTINCT FROM b.indexprs::text
+           AND pg_get_expr(a.indpred, a.indrelid) IS NOT DISTINCT FROM pg_get_expr(b.indpred, b.indrelid)
+           AND pg_get_indexdef(a.indexrelid, 1, true) = pg_get_indexdef(b.indexrelid, 1, true)""",
+    "every index is valid": f"""
+        SELECT indexrelid::regclass FROM pg_index JOIN pg_class c ON c.oid = indrelid WHERE relnamespace {OURS} AND NOT indisvalid""",
+    "every table has a comment": f"""
+        SELECT oid::regclass FROM pg_class WHERE relnamespace {OURS} AND relkind IN ('r', 'p', 'v', 'm')
+           AND obj_description(oid, 'pg_class') IS NULL""",
+    "views ask as the one who reads": f"""
+        SELECT oid::regclass FROM pg_class WHERE relnamespace {OURS} AND relkind = 'v'
+           AND NOT coalesce('security_invoker=true' = ANY (reloptions), false)""",
+    "updated_at is kept by the one trigger": f"""
+        SELECT attrelid::regclass FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+         WHERE relnamespace {OURS} AND relkind = 'r' AND attname = 'updated_at' AND c.relname <> 'event_popularity'
+           AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = attrelid
+                           AND tgfoid = 'convene_private.touch_updated_at()'::regprocedure AND tgtype & 16 = 16)""",
+    "moments have a time zone": f"""
+        SELECT attrelid::regclass || '.' || attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+         WHERE relnamespace {OURS} AND relkind = 'r' AND attnum > 0 AND atttypid IN ('timestamp'::regtype, 'timetz'::regtype)""",
+    "nothing needs a sequence": f"SELECT oid::regclass FROM pg_class WHERE relnamespace {OURS} AND relkind = 'S'",
+    "no type is made": f"""
+        SELECT t.oid::regtype FROM pg_type t WHERE typnamespace {OURS} AND typtype IN ('d', 'e', 'r')""",
+}
+
+# How to break each rule, and the offender that must be found.
+BROKEN = {
+    "every table has row security, which its owner escapes": ("ALTER TABLE convene.venues FORCE ROW LEVEL SECURITY", "venues"),
+    "every table has a policy": ("DROP POLICY service_only ON convene.settings", "settings"),
+    "one permissive policy for a table and verb": ("CREATE POLICY more ON convene.venues USING (false)", "venues"),
+    "policies are for everybody, so they name no role": ("CREATE POLICY more ON convene.venues TO anon USING (true)", "more"),
+    "policies ask once per query who is there, not once per row": (
+        "CREATE POLICY more ON convene.venues USING (organization_id IN (SELECT convene_private.my_organization_ids()))", "more"),
+    "a bare false or true is the whole policy": ("CREATE POLICY more ON convene.venues USING (name = 'x' OR true IS NULL)", "more"),
+    "definers live in the private schema": (
+        "CREATE FUNCTION convene.f() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT 1'",
+        "f()"),
+    "private functions pin their search_path": (
+        "ALTER FUNCTION convene_private.my_attendee_ids() SET search_path = public", "my_attendee_ids"),
+    "private functions have a comment": ("COMMENT ON FUNCTION convene_private.my_attendee_ids() IS NULL", "my_attendee_ids"),
+    "PUBLIC executes values only": ("GRANT EXECUTE ON FUNCTION convene.embed_pending(int) TO PUBLIC", "embed_pending"),
+    "PUBLIC has no right on a table, a column or a schema": ("GRANT SELECT (id) ON convene.venues TO PUBLIC", "venues"),
+    "nobody but the owner truncates, references or adds triggers": ("GRANT TRUNCATE ON convene.venues TO service_role", "venues"),
+    "every table has a primary key": ("CREATE TABLE convene.keyless (id int)", "keyless"),
+    "every foreign key has an index that begins with a column of it": ("DROP INDEX convene.idx_events_venue", "events_venue_id_fkey"),
+    "no index repeats another": ("CREATE INDEX more ON convene.sessions (event_id)", "more"),
+    "every index is valid": ("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'convene.idx_events_venue'::regclass",
+                             "idx_events_venue"),
+    "every table has a comment": ("COMMENT ON TABLE convene.venues IS NULL", "venues"),
+    "views ask as the one who reads": ("CREATE VIEW convene.v AS SELECT 1 AS one", "convene.v"),
+    "updated_at is kept by the one trigger": ("DROP TRIGGER venues_touch ON convene.venues", "venues"),
+    "moments have a time zone": ("ALTER TABLE convene.venues ADD at timestamp", "venues.at"),
+    "nothing needs a sequence": ("ALTER TABLE convene.venues ADD number int GENERATED ALWAYS AS IDENTITY", "venues_number_seq"),
+    "no type is made": ("CREATE DOMAIN convene.d AS int", "convene.d"),
+}
+
+
+def offenders(conn, rule):
+    return [str(row[0]) for row in conn.execute(RULES[rule])]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rule(conn, rule):
+    assert offenders(conn, rule) == []
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rule_can_be_broken(conn, rule):
+    breach, offender = BROKEN[rule]
+    with conn.transaction(force_rollback=True):
+        conn.execute(breach)
+        assert [found for found in offenders(conn, rule) if offender in found]
+
+
+GRANTED = """
+WITH audiences(audience, role) AS (VALUES ('anon', 'anon'), ('anon', 'authenticated'), ('anon', 'service_role'),
+        ('authenticated', 'authenticated'), ('authenticated', 'service_role'), ('service', 'service_role'))
+SELECT DISTINCT role || ' ' || trim(privilege) || ' ' || object
+FROM (SELECT audience, 'convene.' || signature AS object, 'EXECUTE' AS privileges FROM convene.surface() WHERE audience <> 'public'
+      UNION ALL SELECT audience, split_part(object, '(', 1) || coalesce('.' || c.name, ''), privileges
+      FROM convene_private.api_grants()
+      LEFT JOIN LATERAL unnest(string_to_array(trim(trailing ')' FROM split_part(object, '(', 2)), ',')) c(name) ON object LIKE '%(%'
+      WHERE privileges <> 'EXECUTE'
+      UNION ALL SELECT audience, object, privileges FROM convene_private.api_grants() WHERE privileges = 'EXECUTE') listed
+JOIN audiences USING (audience), unnest(string_to_array(privileges, ',')) privilege
+"""
+HELD = f"""
+WITH held AS (
+    SELECT r.grantee, r.privilege_type, nspname::text AS object FROM pg_namespace, aclexplode(nspacl) r WHERE oid {OURS}
+    UNION ALL SELECT r.grantee, r.privilege_type, oid::regclass::text FROM pg_class, aclexplode(relacl) r WHERE relnamespace {OURS}
+    UNION ALL SELECT r.grantee, r.privilege_type, attrelid::regclass || '.' || attname
+      FROM pg_attribute JOIN pg_class c ON c.oid = attrelid, aclexplode(attacl) r WHERE relnamespace {OURS}
+    UNION ALL SELECT r.grantee, r.privilege_type,
+                     pronamespace::regnamespace || '.' || proname || '(' || replace(oidvectortypes(proargtypes), ', ', ',') || ')'
+      FROM pg_proc, aclexplode(proacl) r WHERE pronamespace {OURS})
+SELECT grantee::regrole || ' ' || privilege_type || ' ' || object FROM held
+WHERE grantee::regrole::text IN ('anon', 'authenticated', 'service_role')"""
+
+
+def test_the_roles_hold_what_the_two_lists_say_and_nothing_else(conn):
+    listed = {row[0] for row in conn.execute(GRANTED)}
+    held = {row[0] for row in conn.execute(HELD)}
+    assert len(listed) > 150
+    assert sorted(listed ^ held) == []
+
+
+def test_the_list_of_grants_names_every_table(conn):
+    named = {row[0] for row in conn.execute(
+        "SELECT object FROM convene_private.api_grants() WHERE audience = 'service' AND privileges NOT IN ('EXECUTE', 'USAGE')")}
+    assert named == set(catalogue.tables(conn))
