@@ -43,7 +43,7 @@ schema: ## print the SQL: what install() runs, then the extension script
 	@scripts/schema.sh
 
 clean: ## remove what was built; installed tools stay
-	rm -rf target .tools/stamp tests/clients/node_modules
+	rm -rf target .tools/stamp .tools/package tests/clients/node_modules
 
 distclean: clean ## remove the tools under .tools too
 	rm -rf .tools

@@ -14,14 +14,26 @@ inputs() {
 }
 installed() { sha256sum "$LIBRARY" "$EXTENSION_DIR"/convene.control "$EXTENSION_DIR"/convene--*.sql 2>/dev/null || true; }
 
+# One build at a time: a second one waits, and then finds everything done.
+mkdir -p "$TOOLS"
+exec 9>"$TOOLS/build.lock"
+flock 9
+
 # Taken before the build: what is edited while it runs is built the next time.
 now=$(inputs)
 if [ -e "$LIBRARY" ] && [ "$now$(installed)" = "$(cat "$STAMP" 2>/dev/null)" ]; then exit 0; fi
 
+# Never over the old library: a running server has that one mapped, and would read the new one's bytes at the old places.
+put() {
+  if [ -w "${LIBRARY%/*}" ] && [ -w "$EXTENSION_DIR" ]; then install "$@"; else as_root install "$@"; fi
+}
+
 say "building convene for PostgreSQL $PG_MAJOR"
-sudo_flag=()
-if [ ! -w "$EXTENSION_DIR" ] && [ "$(id -u)" -ne 0 ]; then sudo_flag=(--sudo); fi
+package=$TOOLS/package/pg$PG_MAJOR
+rm -rf "$package"
 cd "$ROOT"
-cargo_pgrx install --release --pg-config "$PG_CONFIG" --no-default-features --features "pg$PG_MAJOR" "${sudo_flag[@]}" >&2
+cargo_pgrx package --pg-config "$PG_CONFIG" --no-default-features --features "pg$PG_MAJOR" --out-dir "$package" >&2
+put -m 755 "$package$LIBRARY" "$LIBRARY"
+put -m 644 "$package$EXTENSION_DIR"/convene* "$EXTENSION_DIR"
 mkdir -p "${STAMP%/*}"
 echo "$now$(installed)" > "$STAMP"
