@@ -22,14 +22,15 @@ pub struct Crowd {
     /// The count of changes of each, as of before their interactions were read: a change in between
     /// makes what is computed from them look old, never new.
     pub revs: Vec<i64>,
-    /// Whether each wants recommendations.
+    /// Whether each still comes and wants recommendations.
     pub enabled: Vec<bool>,
     /// What is known of each.
     pub people: Vec<Person>,
 }
 
 const PEOPLE: &str = "
-    SELECT a.id, coalesce(p.recommendation_enabled, true), coalesce(p.rev, 0),
+    SELECT a.id, a.status <> 'cancelled' AND coalesce(p.recommendation_enabled, true),
+           coalesce(p.rev, 0),
            p.preferred_topics, p.preferred_formats, p.industry_interests, p.skill_level
       FROM convene.attendees a
       LEFT JOIN convene.attendee_preferences p ON p.attendee_id = a.id AND p.event_id = a.event_id
