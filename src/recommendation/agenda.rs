@@ -4,9 +4,10 @@ use convene_engine::agenda::{Slot, best_agenda, is_break, is_proposable};
 use convene_engine::recommendation::{Algorithm, Pick};
 use pgrx::prelude::*;
 
+use super::asked::MOST;
 use super::person::{Known, known};
 use super::reasons::sentences;
-use super::sessions::{MOST, pick, score_numeric};
+use super::sessions::{pick, score_numeric};
 use crate::auth;
 use crate::error::{OrRaise, Outcome, invalid, required};
 use crate::owner::with_owner;

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use convene_engine::Error;
 use convene_engine::recommendation::{Algorithm, Cause, Pick};
 
+use super::asked::Asked;
 use super::person::Known;
-use super::sessions::Asked;
 use crate::db;
 use crate::error::Outcome;
 use crate::programme::{self, Event};

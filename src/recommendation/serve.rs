@@ -2,7 +2,8 @@
 
 use pgrx::prelude::*;
 
-use super::sessions::{Asked, Recommended, answer, score_numeric};
+use super::asked::Asked;
+use super::sessions::{Recommended, answer, score_numeric};
 use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome};

@@ -5,16 +5,13 @@ use std::rc::Rc;
 use convene_engine::recommendation::{Algorithm, Interest, Pick, recommend};
 use pgrx::prelude::*;
 
+use super::asked::Asked;
 use super::cache;
 use super::person::{Known, known, neighbours};
 use super::reasons::sentences;
-use crate::auth::{self, Attendee};
-use crate::error::{OrRaise, Outcome, required, within};
+use crate::error::{OrRaise, Outcome};
 use crate::owner::with_owner;
 use crate::programme::{self, Event, micros};
-
-/// The most recommendations that one call gives.
-pub const MOST: i32 = 500;
 
 /// One row of the answer.
 #[derive(Clone)]
@@ -33,36 +30,6 @@ pub struct Recommended {
     pub parts: serde_json::Value,
     /// How many sessions the person had had to do with.
     pub interactions: usize,
-}
-
-/// What a call asks for, checked.
-pub struct Asked {
-    /// For whom.
-    pub attendee: Attendee,
-    /// How many.
-    pub limit: usize,
-    /// By which source.
-    pub algorithm: Algorithm,
-    /// As of when.
-    pub now: TimestampWithTimeZone,
-}
-
-impl Asked {
-    /// Checks rights first, then values.
-    pub fn new(
-        attendee_id: Option<pgrx::Uuid>,
-        event_id: Option<pgrx::Uuid>,
-        limit: Option<i32>,
-        algorithm: Option<&str>,
-        now: Option<TimestampWithTimeZone>,
-    ) -> Outcome<Self> {
-        Ok(Self {
-            attendee: auth::attendee_of(attendee_id, event_id)?,
-            limit: within(limit, 1, MOST, "p_limit")?,
-            algorithm: Algorithm::parse(required(algorithm, "p_algorithm")?)?,
-            now: required(now, "p_now")?,
-        })
-    }
 }
 
 /// Sessions that an attendee should see next.
