@@ -12,7 +12,7 @@ use crate::parallel;
 use crate::programme::Event;
 
 /// Enough new interactions to learn again: a tenth more than at the last training.
-const GROWTH: f64 = 1.1;
+const TENTHS: i64 = 11;
 /// The ridge and the neighbours of a model that is set by name where no holdout could choose them.
 const PLAIN_RIDGE: f64 = 100.0;
 const PLAIN_NEIGHBOURS: usize = 20;
@@ -61,7 +61,7 @@ pub fn is_due(event_id: pgrx::Uuid, sessions: usize, interactions: usize) -> Out
     })?;
     Ok(trained.is_none_or(|(then, of)| {
         of != sessions as i64
-            || interactions as f64 >= then as f64 * GROWTH && interactions as i64 != then
+            || interactions as i64 * 10 >= then * TENTHS && interactions as i64 != then
     }))
 }
 

@@ -54,18 +54,46 @@ fn run(event_id: Option<pgrx::Uuid>, apply: Option<bool>) -> Outcome<pgrx::JsonB
     })
 }
 
-const SHOWN: &str = "
-    SELECT h.attendee_id, coalesce((h.recommendation_context->>'interactions')::int, 0),
-           coalesce((h.recommendation_context->>'position')::int, 1),
-           coalesce((h.recommendation_context #>> '{score_parts,content,score}')::float8, 0),
-           coalesce((h.recommendation_context #>> '{score_parts,topics,score}')::float8, 0),
-           coalesce((h.recommendation_context #>> '{score_parts,collaborative,score}')::float8, 0),
-           coalesce((h.recommendation_context #>> '{score_parts,popularity,score}')::float8, 0),
+/// A number out of the context of a recommendation, kept within bounds; the default where there is
+/// none or something else: the service may write into the context what it likes.
+macro_rules! number_sql {
+    ($path:literal, $least:literal, $most:literal, $default:literal) => {
+        concat!(
+            "coalesce(CASE pg_catalog.jsonb_typeof(h.recommendation_context #> '",
+            $path,
+            "') WHEN 'number' THEN least(greatest((h.recommendation_context #> '",
+            $path,
+            "')::numeric, ",
+            $least,
+            "), ",
+            $most,
+            ") END, ",
+            $default,
+            ")"
+        )
+    };
+}
+
+const SHOWN: &str = concat!(
+    "SELECT h.attendee_id, ",
+    number_sql!("{interactions}", "0", "1e6", "0"),
+    "::int, ",
+    number_sql!("{position}", "1", "1e6", "1"),
+    "::int, ",
+    number_sql!("{score_parts,content,score}", "0", "1", "0"),
+    "::float8, ",
+    number_sql!("{score_parts,topics,score}", "0", "1", "0"),
+    "::float8, ",
+    number_sql!("{score_parts,collaborative,score}", "0", "1", "0"),
+    "::float8, ",
+    number_sql!("{score_parts,popularity,score}", "0", "1", "0"),
+    "::float8,
            NOT h.dismissed AND (h.clicked OR h.bookmarked OR h.attended OR coalesce(h.feedback_rating >= 4, false))
       FROM convene.recommendation_history h
      WHERE h.event_id = $1 AND h.recommended_item_type = 'session'
        AND h.recommendation_algorithm = 'hybrid'
-     ORDER BY h.id";
+     ORDER BY h.id"
+);
 
 /// What was shown at the event, by how much was known of the person then.
 fn shown(event_id: pgrx::Uuid) -> Outcome<[Vec<Example>; ANCHORS.len()]> {
