@@ -120,6 +120,8 @@ CASES = {
     "evaluate_recommender": ("p_event_id => :alpha, p_k => 5, p_seed => 1, p_split => 'last'", {
         "p_event_id": ids(), "p_k": limits(1000, "p_k"), "p_seed": [("NULL", "22004", "p_seed")],
         "p_split": words("p_split", "Last", "last ", "half")}),
+    "learn_recommendation_weights": ("p_event_id => :alpha, p_apply => false", {
+        "p_event_id": ids(), "p_apply": [("NULL", "22004", "p_apply")]}),
     "embed_text": ("p_text => 'x'", {"p_text": [("NULL", "22004", "p_text"), (HUGE, "54000", "10000000 bytes")]}),
     "claim": ("p_name => 'role'", {"p_name": [("NULL", "22004", "p_name")]}),
     "embed_pending": ("p_limit => 5", {"p_limit": limits(10000)}),

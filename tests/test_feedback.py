@@ -38,7 +38,8 @@ def test_serving_gives_the_rows_of_getting_and_logs_each(conn, event):
         logged = conn.execute(HISTORY, [row[8]]).fetchone()
         assert logged[:2] == (row[0], "hybrid")
         assert float(logged[2]) == pytest.approx(float(row[2]), abs=0.0051)
-        assert logged[3] == {"position": place, "reason": row[3], "score_parts": row[7]}
+        # Five visits are known of everybody here.
+        assert logged[3] == {"position": place, "reason": row[3], "score_parts": row[7], "interactions": 5}
         assert logged[4:9] == (False, False, False, False, None)
     again = serve(conn, event)
     assert [row[:8] for row in again] == [row[:8] for row in served] and not {r[8] for r in again} & {r[8] for r in served}

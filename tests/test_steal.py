@@ -49,6 +49,7 @@ CASES = {
     "refresh_event_recommendations(uuid,boolean,timestamp with time zone)": lambda t: {"p_event_id": t.event},
     "recommendation_metrics(uuid)": lambda t: {"p_event_id": t.event},
     "evaluate_recommender(uuid,integer,bigint,text)": lambda t: {"p_event_id": t.event},
+    "learn_recommendation_weights(uuid,boolean)": lambda t: {"p_event_id": t.event},
     "complete_embedding_job(uuid,real[],text,uuid)":
         lambda t: {"p_job_id": t.job, "p_embedding": "{0.5}", "p_model": "convene-hash-v1", "p_lease_token": t.token},
     "fail_embedding_job(uuid,text,uuid)": lambda t: {"p_job_id": t.job, "p_error": "x", "p_lease_token": t.token},
@@ -60,7 +61,7 @@ def name_of(signature):
 
 
 # What an organizer of the event may do, and an attendee of it may not.
-FOR_ORGANIZERS = {key for key in CASES if key.startswith(("refresh_event", "recommendation_metrics", "evaluate_"))}
+FOR_ORGANIZERS = {key for key in CASES if key.startswith(("refresh_event", "recommendation_metrics", "evaluate_", "learn_"))}
 
 
 @pytest.fixture(scope="module")
