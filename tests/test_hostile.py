@@ -44,8 +44,7 @@ def people(fresh_db):
     with fresh_db.connect() as connection:
         worlds = make_world(connection, embeddings=8, interactions=3, preferences=True)
         for event in worlds:
-            for person in event.people:
-                villain.serve(connection, event, person)
+            villain.prepare(connection, event)
         connection.execute("DROP ROLE IF EXISTS villain; CREATE ROLE villain")
         connection.execute(villain.STRIKE + LURES)
         connection.execute(f"GRANT TEMPORARY ON DATABASE {fresh_db.name} TO PUBLIC")
@@ -208,7 +207,7 @@ def test_what_was_planted_before_the_extension_is_not_stepped_on(village, schema
             connection.execute("ALTER SCHEMA convene OWNER TO CURRENT_USER")
         connection.execute("SELECT convene.install()")
         event = make_event(connection, "village", sessions=6, interactions=2)
-        villain.serve(connection, event, event.people[0])
+        villain.prepare(connection, event)
         for name, (arguments, parameters) in villain.every_call(event).items():
             try:
                 with connection.transaction(force_rollback=True):
@@ -232,7 +231,7 @@ def test_the_owner_of_the_database_plants_what_is_not_there_yet(village):
     with village.connect() as connection:
         connection.execute("CREATE EXTENSION convene CASCADE; SELECT convene.install()")
         event = make_event(connection, "village", sessions=6, embeddings=8, interactions=2, preferences=True)
-        villain.serve(connection, event, event.people[0])
+        villain.prepare(connection, event)
     with village.connect(user="villain") as connection:
         connection.execute(
             """CREATE VIEW convene.sponsors AS SELECT gen_random_uuid() AS id, 'c'::text AS company_name, 'i'::text AS industry,

@@ -67,19 +67,22 @@ def harmful(found):
     ]
 
 
-def serve(connection, event, person):
-    """Recommends to somebody, and keeps the id of the first for `every_call`."""
-    rows = connection.execute(
-        "SELECT recommendation_id FROM convene.serve_session_recommendations(%s, %s)", [person.id, event.id]
-    ).fetchall()
-    if person is event.people[0]:
-        event.served = rows[0][0]
+def prepare(connection, event):
+    """Gives `every_call` a recommendation and a job to speak of, and opens the queue."""
+    for person in event.people:
+        rows = connection.execute(
+            "SELECT recommendation_id FROM convene.serve_session_recommendations(%s, %s)", [person.id, event.id]
+        ).fetchall()
+        if person is event.people[0]:
+            event.served = rows[0][0]
+    connection.execute("SELECT convene.adopt_copy(), convene.add_embedding_model('test-model-8', 8)")
+    event.job = connection.execute("SELECT job_id, lease_token FROM convene.claim_embedding_jobs(1)").fetchone()
 
 
 def every_call(event):
     """{member: (arguments, parameters)}, with arguments that get the first person of the event as far as they can."""
     person, session = event.people[0].id, event.sessions[0]
-    nothing = "00000000-0000-0000-0000-000000000001"
+    job, token = event.job
     return {
         "install": ("(true)", []),
         "migrate": ("()", []),
@@ -109,6 +112,6 @@ def every_call(event):
         "evaluate_recommender": ("(%s)", [event.id]),
         "embed_pending": ("()", []),
         "claim_embedding_jobs": ("(1)", []),
-        "complete_embedding_job": ("(%s, '{1}', 'm', %s)", [nothing, nothing]),
-        "fail_embedding_job": ("(%s, 'e', %s)", [nothing, nothing]),
+        "complete_embedding_job": ("(%s, '{1,2,3,4,5,6,7,8}', 'test-model-8', %s)", [job, token]),
+        "fail_embedding_job": ("(%s, 'e', %s)", [job, token]),
     }
