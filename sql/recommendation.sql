@@ -237,6 +237,18 @@ CREATE FUNCTION convene_private.session_text(p_title text, p_description text, p
 $$;
 COMMENT ON FUNCTION convene_private.session_text(text, text, text[]) IS 'The text of a session that is embedded';
 
+-- Volatile: sees what was committed since the statement began that asks.
+CREATE FUNCTION convene_private.may_replace_text(p_session_id uuid, p_old text, p_new text) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    present text;
+BEGIN
+    SELECT convene_private.session_text(s.title, s.description, s.topics) INTO present
+    FROM convene.sessions s WHERE s.id = p_session_id;
+    RETURN p_new = present OR p_old IS DISTINCT FROM present;
+END $$;
+COMMENT ON FUNCTION convene_private.may_replace_text(uuid, text, text) IS 'Whether the vector of one text may take the place of another''s: not that of an old text the place of the present one''s';
+
 -- Definer: reads the session whatever the caller's policies say. That a session is not of the event it tells those only
 -- who manage that event, and the service; anybody else goes on to the policy, which refuses and tells nothing.
 CREATE FUNCTION convene_private.place_embedding() RETURNS trigger
@@ -278,17 +290,24 @@ CREATE TRIGGER session_embeddings_touch BEFORE UPDATE ON convene.session_embeddi
 -- Definer, this and the next three: queue and revisions are nobody's to write.
 CREATE FUNCTION convene_private.embeddings_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    held uuid[];
 BEGIN
     IF TG_OP = 'DELETE' THEN
         PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT o.event_id FROM old_rows o));
         RETURN NULL;
     END IF;
-    -- The vector of the present text is what the waiting jobs were for. A locked one is in somebody's hands.
-    UPDATE convene.embedding_queue q SET status = 'done', finished_at = now()
-    WHERE q.id IN (SELECT w.id FROM new_rows n JOIN convene.sessions s ON s.id = n.session_id
-                   JOIN convene.embedding_queue w ON w.target_id = s.id AND w.target_kind = 'session' AND w.status = 'pending'
-                   WHERE n.source_text = convene_private.session_text(s.title, s.description, s.topics)
-                   FOR UPDATE OF w SKIP LOCKED);
+    -- The vector of the present text is what the waiting jobs were for. A locked one is in somebody's hands. What the
+    -- present text is can be said only while the job is held: before, a new text may come in and count on this very job.
+    held := ARRAY(SELECT w.id FROM convene.embedding_queue w
+                  WHERE w.target_id IN (SELECT n.session_id FROM new_rows n) AND w.target_kind = 'session'
+                    AND w.status = 'pending' FOR UPDATE SKIP LOCKED);
+    IF cardinality(held) > 0 THEN
+        UPDATE convene.embedding_queue q SET status = 'done', finished_at = now()
+        FROM new_rows n JOIN convene.sessions s ON s.id = n.session_id
+        WHERE q.id = ANY (held) AND q.target_id = n.session_id
+          AND n.source_text = convene_private.session_text(s.title, s.description, s.topics);
+    END IF;
     PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT n.event_id FROM new_rows n));
     RETURN NULL;
 END $$;

@@ -31,6 +31,9 @@ fn embed(source: &str) -> Outcome<Vec<f32>> {
     Ok(text::embed(source))
 }
 
+/// A worker may report on a text that has changed since, after another has reported on the new one:
+/// the vector of the present text is not replaced by that of an older one. What is present is asked
+/// by a volatile function, after the row is locked, so that it is not what an older snapshot shows.
 const WRITE: &str = "
     INSERT INTO convene.session_embeddings AS e
            (session_id, event_id, embedding, source_text, embedding_model)
@@ -38,6 +41,7 @@ const WRITE: &str = "
     ON CONFLICT (session_id) DO UPDATE
        SET embedding = excluded.embedding, source_text = excluded.source_text,
            embedding_model = excluded.embedding_model
+     WHERE convene_private.may_replace_text(e.session_id, e.source_text, excluded.source_text)
     RETURNING e.session_id";
 
 fn write(session: pgrx::Uuid, vector: Vec<f32>, source: &str, model: &str) -> Outcome<bool> {
@@ -58,7 +62,7 @@ fn embed_pending(p_limit: default!(Option<i32>, "100")) -> i32 {
 /// Waiting sessions that have no embedding, or a native one: another model's vector is never
 /// replaced by one that cannot be compared with it. Both rows of a doubled target are taken.
 const PENDING: &str = "
-    SELECT q.id, s.id, convene_private.session_text(s.title, s.description, s.topics)
+    SELECT q.id
       FROM convene.embedding_queue q
       JOIN convene.sessions s ON s.id = q.target_id
       LEFT JOIN convene.session_embeddings e ON e.session_id = s.id
@@ -68,11 +72,20 @@ const PENDING: &str = "
      ORDER BY q.priority DESC, q.available_at, q.id
      LIMIT $1 FOR UPDATE OF q SKIP LOCKED";
 
+/// The texts of jobs that are locked by now: read before, one could be older than its job.
+const TEXTS: &str = "
+    SELECT q.id, s.id, convene_private.session_text(s.title, s.description, s.topics)
+      FROM convene.embedding_queue q JOIN convene.sessions s ON s.id = q.target_id
+     WHERE q.id = ANY ($1) ORDER BY q.id";
+
 fn run_embed_pending(limit: Option<i32>) -> Outcome<i32> {
     require_service("embed")?;
     let limit = within(limit, 1, 10_000, "p_limit")?;
     with_owner(|| {
-        let jobs = db::write(PENDING, &[(limit as i64).into(), text::MODEL.into()], |row| {
+        let held = db::write(PENDING, &[(limit as i64).into(), text::MODEL.into()], |row| {
+            row.want::<pgrx::Uuid>(1)
+        })?;
+        let jobs = db::write(TEXTS, &[held.into()], |row| {
             Ok((row.want::<pgrx::Uuid>(1)?, row.want::<pgrx::Uuid>(2)?, row.want::<String>(3)?))
         })?;
         let mut written = 0;
