@@ -323,7 +323,10 @@ def test_no_backtrace_reaches_a_client_and_a_stop_ends_the_work(telling):
         connection.execute("CREATE TEMP TABLE said (word text); COPY said FROM PROGRAM 'echo $RUST_BACKTRACE'")
         assert connection.execute("SELECT word FROM said").fetchone() == ("full",)
         connection.execute("CREATE EXTENSION convene CASCADE; SELECT convene.install()")
+        connection.execute("CREATE VIEW public.titles AS SELECT title FROM convene.sessions")
         for statement, code in (
+            # An error of the server's own, on its way through the library.
+            ("SELECT convene.uninstall('telling')", "2BP01"),
             ("SELECT convene.check_threads(0, 'panic')", "58000"),
             ("SELECT convene.check_threads(-1)", "22023"),
             ("SELECT convene.embed_text(NULL)", "22004"),
