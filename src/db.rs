@@ -1,4 +1,7 @@
 //! Queries: prepared once per session, read in one go or in chunks.
+//!
+//! `unsafe` is needed to ask the server whether the transaction may write.
+#![allow(unsafe_code)]
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -76,12 +79,20 @@ pub fn read_one<T>(
     Ok(read(sql, args, map)?.into_iter().next())
 }
 
+/// On a standby, and in a transaction that may only read, the server has an answer of its own; it
+/// must be asked before SPI asks for a transaction id, which would fail as an internal error.
+fn require_writable() {
+    // SAFETY: raises the server's error or does nothing; nothing here needs to be dropped.
+    unsafe { pg_sys::PreventCommandIfReadOnly(c"this function".as_ptr()) };
+}
+
 /// Runs a statement that changes rows, and reads what it returns.
 pub fn write<T>(
     sql: &'static str,
     args: &[DatumWithOid<'_>],
     map: impl FnMut(&Row<'_>) -> Outcome<T>,
 ) -> Outcome<Vec<T>> {
+    require_writable();
     Spi::connect_mut(|client| {
         let plan = plan(client, sql, args)?;
         rows(client.update(plan.as_ref(), None, args)?, map)
@@ -90,6 +101,7 @@ pub fn write<T>(
 
 /// Runs a statement that returns nothing, and counts the rows it changed.
 pub fn execute(sql: &'static str, args: &[DatumWithOid<'_>]) -> Outcome<usize> {
+    require_writable();
     Spi::connect_mut(|client| {
         let plan = plan(client, sql, args)?;
         Ok(client.update(plan.as_ref(), None, args)?.len())
@@ -98,6 +110,7 @@ pub fn execute(sql: &'static str, args: &[DatumWithOid<'_>]) -> Outcome<usize> {
 
 /// Runs a script of statements that no plan can be kept for (DDL).
 pub fn script(sql: &str) -> Outcome<()> {
+    require_writable();
     Spi::connect_mut(|client| {
         client.update(sql, None, &[])?;
         Ok(())
