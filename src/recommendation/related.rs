@@ -79,12 +79,15 @@ fn get_exhibitor_recommendations(
 
 type Found = Vec<(Candidate, Related, String)>;
 
-/// Material that attendees may open.
+/// Material that the attendee may open: who cancelled opens what everybody may.
 const MATERIAL: &str = "
     SELECT m.id, m.title, m.material_type, pg_catalog.concat_ws('. ', m.title, m.description),
            m.tags || coalesce(ARRAY[m.category], '{}'), m.session_id, m.download_count
       FROM convene.event_materials m
-     WHERE m.event_id = $1 AND m.access_level IN ('public', 'attendees_only') ORDER BY m.id";
+     WHERE m.event_id = $1
+       AND (m.access_level = 'public' OR (m.access_level = 'attendees_only' AND EXISTS (
+             SELECT FROM convene.attendees a WHERE a.id = $2 AND a.status <> 'cancelled')))
+     ORDER BY m.id";
 
 fn content(
     attendee_id: Option<pgrx::Uuid>,
@@ -94,7 +97,7 @@ fn content(
     let attendee = auth::attendee_of(attendee_id, event_id)?;
     let limit = within(limit, 1, MOST, "p_limit")?;
     rank(attendee, limit, |event| {
-        db::read(MATERIAL, &[event.id.into()], |row| {
+        db::read(MATERIAL, &[event.id.into(), attendee.id.into()], |row| {
             let session = row.get::<pgrx::Uuid>(6)?.and_then(|id| event.index(id));
             let taken = row.want::<i32>(7)?.max(0) as u32;
             candidate(row, session, Some(taken))
