@@ -210,7 +210,7 @@ pub fn not_allowed(what: &str) -> Failure {
     Failure(Error::NotAllowed {
         message: format!("you may not use this {what}, or it does not exist"),
         hint: format!(
-            "Pass a {what} of your own, sign in as its owner, or ask the organizer of the event."
+            "Pass the id of your own {what}, or sign in as somebody who may use this one."
         ),
     })
 }

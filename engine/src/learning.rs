@@ -230,7 +230,9 @@ mod tests {
     fn too_little_teaches_nothing() -> Result<()> {
         assert!(learn_weights(&planted(100), EVEN, &Stop::default())?.is_none());
         let mut all_liked = planted(1_000);
-        all_liked.iter_mut().for_each(|example| example.liked = true);
+        for example in &mut all_liked {
+            example.liked = true;
+        }
         assert!(learn_weights(&all_liked, EVEN, &Stop::default())?.is_none());
         Ok(())
     }
