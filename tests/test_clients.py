@@ -25,12 +25,12 @@ def _described(event):
     }
 
 
-@pytest.fixture(scope="module")
-def world(db):
-    """The environment of a Node test: where PostgREST is, everybody's token, and the ids of both events."""
-    with db.connect() as connection:
+@pytest.fixture
+def world(fresh_db):
+    """The environment of a Node test file, of its own: where PostgREST is, everybody's token, the ids of both events."""
+    with fresh_db.connect() as connection:
         events = make_world(connection, sessions=24, embeddings=16, interactions=2)
-    with PostgREST(db) as rest:
+    with PostgREST(fresh_db) as rest:
         tokens = {"anon": rest.token("anon"), "service": rest.token("service_role")}
         for event in events:
             tokens[f"{event.label}Organizer"] = rest.token(sub=event.organizer)
