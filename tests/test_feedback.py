@@ -164,3 +164,27 @@ def test_metrics_by_hand(conn):
     assert [row[:5] for row in got] == [("hybrid", experiment, "b", 3, 3), ("hybrid", None, None, 3, 0), ("popularity", None, None, 4, 0)]
     with as_role(conn, "authenticated", alpha.people[0].sub):
         expect_error(conn, "42501", call, [alpha.id])
+
+
+@pytest.mark.parametrize("what", ["attendee", "event", "session", "profile"])
+def test_what_goes_takes_its_records_along_without_a_word(conn, what):
+    """With signals, preferences, vectors, a model, kept answers, dismissals and jobs in every place."""
+    event = plant(conn, f"going-{what}", sessions=24, attendees=12, kinds=("attended", "bookmarked"))
+    conn.execute("SELECT convene.refresh_event_recommendations(%s, true)", [event.id])
+    for person in (0, 1):
+        for row in serve(conn, event, person, 3):
+            conn.execute(ANSWER, [row[8], "dismissed", None])
+            conn.execute(ANSWER, [row[8], "rated", 5])
+    conn.execute("UPDATE convene.sessions SET title = title || '!' WHERE event_id = %s", [event.id])
+    gone = {"attendee": event.people[0].id, "event": event.id, "session": event.sessions[0], "profile": event.people[0].sub}[what]
+    conn.execute(f"DELETE FROM convene.{what}s WHERE id = %s", [gone])
+    columns = conn.execute(
+        """SELECT c.relname, a.attname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+           WHERE c.relnamespace = 'convene'::regnamespace AND c.relkind = 'r' AND a.atttypid = 'uuid'::regtype
+             AND a.attname = %s""", ["target_id" if what == "session" else f"{what}_id"]).fetchall()
+    columns += [("session_interactions", "session_id"), ("session_embeddings", "session_id")] if what == "session" else []
+    assert columns
+    for table, column in columns:
+        assert conn.execute(f"SELECT count(*) FROM convene.{table} WHERE {column} = %s", [gone]).fetchone() == (0,), table
+    if what != "event":
+        assert recommend(conn, event, 1)

@@ -3,6 +3,8 @@
 Which way an answer came is seen by giving one person the picks of another: a session that has not read the programme
 then answers with those, until something changes."""
 
+import random
+import threading
 from datetime import timedelta
 
 import pytest
@@ -211,3 +213,49 @@ def test_damaged_picks_are_as_good_as_none(conn, planted, served):
                      [picks, planted.people[2].id])
         recs = served(2)
         assert recs == [] or [rec.session for rec in recs] == [rec.session for rec in mine], picks
+
+
+def test_who_writes_while_it_is_computed_is_not_served_what_is_old(db, conn):
+    """Three writers against ten refreshes; after each the kept answers that are used are the computed ones."""
+    event = plant(conn, "meanwhile", sessions=48, attendees=16)
+    stop, failures = threading.Event(), []
+
+    def write(seed):
+        draw = random.Random(seed)
+        try:
+            with db.second() as mine:
+                while not stop.is_set():
+                    person, session = draw.choice(event.people), draw.choice(event.sessions)
+                    kind = draw.choice(["bookmarked", "browsed", "attended", None])
+                    if kind:
+                        mine.execute("SELECT convene.record_session_interaction(%s, %s, %s)", [person.id, session, kind])
+                    elif draw.random() < 0.5:
+                        mine.execute("UPDATE convene.attendee_preferences SET preferred_topics = %s WHERE attendee_id = %s",
+                                     [[draw.choice(["ai", "music", "design"])], person.id])
+                    else:
+                        mine.execute("UPDATE convene.sessions SET title = %s WHERE id = %s", [f"Title {draw.random()}", session])
+        except Exception as error:  # noqa: BLE001 - every failure is told
+            failures.append(repr(error))
+
+    threads = [threading.Thread(target=write, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(10):
+            refresh(conn, event)
+            for number in range(0, 16, 5):
+                with db.second(autocommit=False) as fresh, db.second(autocommit=False) as other:
+                    # One snapshot for both: the first may use what is kept, the second asks for more than is.
+                    fresh.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                    snapshot = fresh.execute("SELECT pg_export_snapshot()").fetchone()[0]
+                    other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                    other.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+                    now = fresh.execute("SELECT now()").fetchone()[0]
+                    kept = recommend(fresh, event, number, 5, now=now)
+                    computed = recommend(other, event, number, 21, now=now)[:5]
+                    assert [(rec.session, rec.title, rec.reason) for rec in kept] == [(rec.session, rec.title, rec.reason) for rec in computed]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=30)
+    assert failures == []
