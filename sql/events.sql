@@ -343,7 +343,32 @@ CREATE POLICY attendees_select ON convene.attendees FOR SELECT
 CREATE POLICY attendees_insert ON convene.attendees FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY attendees_update ON convene.attendees FOR UPDATE
-    USING (id = ANY (ARRAY(SELECT convene_private.my_attendee_ids())));
+    USING (id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+
+-- Who may change a row and who may change a column of it are two questions; grants answer the second for roles only.
+-- Definer: the caller may not name what is in convene_private. That it is no service is for the trigger to see, as the caller.
+CREATE FUNCTION convene_private.guard_attendee() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.sponsor_consent IS DISTINCT FROM OLD.sponsor_consent
+       AND NEW.id <> ALL (ARRAY(SELECT convene_private.my_attendee_ids())) THEN
+        RAISE EXCEPTION 'only the attendee may change sponsor_consent'
+            USING ERRCODE = '42501', HINT = 'Ask the attendee to give or withdraw it.';
+    END IF;
+    IF (NEW.status, NEW.email) IS DISTINCT FROM (OLD.status, OLD.email)
+       AND NEW.event_id <> ALL (ARRAY(SELECT convene_private.my_managed_event_ids())) THEN
+        RAISE EXCEPTION 'only an organizer of the event may change status and email of an attendee'
+            USING ERRCODE = '42501', HINT = 'Ask the organizer of the event.';
+    END IF;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.guard_attendee() IS 'Consent is the attendee''s to give; status and email are the organizer''s';
+CREATE TRIGGER attendees_guard BEFORE UPDATE ON convene.attendees
+    FOR EACH ROW WHEN (row_security_active('convene.attendees'::regclass) AND
+                       (OLD.sponsor_consent IS DISTINCT FROM NEW.sponsor_consent
+                        OR OLD.status IS DISTINCT FROM NEW.status OR OLD.email IS DISTINCT FROM NEW.email))
+    EXECUTE FUNCTION convene_private.guard_attendee();
 
 ALTER TABLE convene.event_materials ENABLE ROW LEVEL SECURITY;
 CREATE POLICY event_materials_select ON convene.event_materials FOR SELECT

@@ -47,7 +47,7 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.attendees', 'authenticated', 'SELECT'),
     ('convene.attendees('
         'id,event_id,profile_id,contact_id,full_name,email,job_title,company_name,status)', 'authenticated', 'INSERT'),
-    ('convene.attendees(full_name,job_title,company_name,sponsor_consent)', 'authenticated', 'UPDATE'),
+    ('convene.attendees(full_name,email,job_title,company_name,status,sponsor_consent)', 'authenticated', 'UPDATE'),
     ('convene.attendees', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.event_materials', 'anon', 'SELECT'),
     ('convene.event_materials', 'authenticated', 'INSERT, UPDATE, DELETE'),

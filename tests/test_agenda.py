@@ -57,11 +57,17 @@ def add(conn, event, *sessions):
     return made
 
 
+def chosen(item):
+    """Whether the person bookmarked it: then only a real overlap keeps it out."""
+    return item.fixed if isinstance(item, Item) else item.status == "bookmarked"
+
+
 def fits(a, b, travel):
     """Whether two sessions can be attended one after the other."""
     if a.start > b.start:
         a, b = b, a
-    gap = timedelta(minutes=travel) if a.room and b.room and a.room != b.room else timedelta(0)
+    apart = a.room and b.room and a.room != b.room and not (chosen(a) and chosen(b))
+    gap = timedelta(minutes=travel) if apart else timedelta(0)
     return a.end + gap <= b.start
 
 

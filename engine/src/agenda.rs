@@ -37,15 +37,17 @@ pub fn is_proposable(format: Option<&str>) -> bool {
 /// The best set of slots, as indices into `slots` in the order of time.
 ///
 /// A set is allowed when each slot ends before the next one starts, with `travel_micros` between
-/// them where both rooms are known and differ; the way is counted between consecutive sessions,
-/// as it is walked. Of all allowed sets the best has the most fixed slots, then the highest
+/// them where both rooms are known and differ and not both are fixed: nothing is proposed that one
+/// has to run to, but of what somebody chose for themselves only a real overlap costs them one. The
+/// way is counted between consecutive sessions, as it is walked. Of all allowed sets the best has the most fixed slots, then the highest
 /// value. Slots that are not fixed never touch one of the `breaks` (start, end). Slots without a
 /// length are left out. Of equal sets the one that ends first wins, independent of the order of
 /// `slots`.
 ///
 /// It is exact in O(n log n): in the order of ends, the best set that a slot can follow is the
-/// better of the best anywhere that leaves time to walk, the best in the same room, and the best
-/// that ends in an unknown room; each is a running maximum, found by binary search.
+/// better of the best anywhere that leaves time to walk, the best in the same room, the best that
+/// ends in an unknown room, and for a fixed slot the best that ends in a fixed one; each is a
+/// running maximum, found by binary search.
 #[must_use]
 pub fn best_agenda(slots: &[Slot], travel_micros: i64, breaks: &[(i64, i64)]) -> Vec<usize> {
     let mut order: Vec<usize> =
@@ -101,10 +103,11 @@ struct Best {
 /// (end, the best set that ends by then); ascending in both.
 type Timeline = Vec<(i64, Best)>;
 
-/// The best sets so far: anywhere, and by the room of their last slot.
+/// The best sets so far: anywhere, those whose last slot is fixed, and by the room of that slot.
 #[derive(Default)]
 struct Timelines<'a> {
     anywhere: Timeline,
+    fixed: Timeline,
     by_room: HashMap<Option<&'a str>, Timeline>,
 }
 
@@ -117,11 +120,15 @@ impl<'a> Timelines<'a> {
             None => [best_by(&self.anywhere, slot.start), None, None],
             room => [best_by(&self.anywhere, after_a_walk), at_once(room), at_once(None)],
         };
-        candidates.into_iter().flatten().reduce(better)
+        let chosen_as_well = slot.fixed.then(|| best_by(&self.fixed, slot.start)).flatten();
+        candidates.into_iter().chain([chosen_as_well]).flatten().reduce(better)
     }
 
     fn add(&mut self, slot: &'a Slot, best: Best) {
         note(&mut self.anywhere, slot.end, best);
+        if slot.fixed {
+            note(&mut self.fixed, slot.end, best);
+        }
         note(self.by_room.entry(slot.room.as_deref()).or_default(), slot.end, best);
     }
 }

@@ -48,6 +48,14 @@ fn the_way_counts_between_different_rooms_only() {
 }
 
 #[test]
+fn two_bookmarks_back_to_back_both_stay_wherever_they_are() {
+    let here = in_room("A", fixed(0, 0, 10, 1.0));
+    let there = in_room("B", fixed(1, 10, 20, 1.0));
+    let proposed = in_room("A", slot(2, 20, 30, 0.9));
+    assert_eq!(best_agenda(&[here, there, proposed], 5, &[]), vec![0, 1]);
+}
+
+#[test]
 fn breaks_stay_free_of_what_is_recommended() {
     let slots = [slot(0, 0, 10, 1.0), slot(1, 10, 20, 0.2), fixed(2, 25, 35, 0.1)];
     assert_eq!(best_agenda(&slots, 0, &[(5, 10), (30, 40)]), vec![1, 2]);
@@ -78,7 +86,8 @@ fn formats_that_are_no_sessions() {
 
 /// The time that must pass between two consecutive slots.
 fn gap(a: &Slot, b: &Slot, travel: i64) -> i64 {
-    if a.room.is_some() && b.room.is_some() && a.room != b.room { travel } else { 0 }
+    let apart = a.room.is_some() && b.room.is_some() && a.room != b.room;
+    if apart && !(a.fixed && b.fixed) { travel } else { 0 }
 }
 
 /// Fixed slots and value of the best of all subsets.
