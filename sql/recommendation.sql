@@ -291,7 +291,9 @@ CREATE TRIGGER session_embeddings_touch BEFORE UPDATE ON convene.session_embeddi
 CREATE FUNCTION convene_private.embeddings_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    held uuid[];
+    jobs uuid[];
+    targets uuid[];
+    texts text[];
 BEGIN
     IF TG_OP = 'DELETE' THEN
         PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT o.event_id FROM old_rows o));
@@ -299,14 +301,18 @@ BEGIN
     END IF;
     -- The vector of the present text is what the waiting jobs were for. A locked one is in somebody's hands. What the
     -- present text is can be said only while the job is held: before, a new text may come in and count on this very job.
-    held := ARRAY(SELECT w.id FROM convene.embedding_queue w
-                  WHERE w.target_id IN (SELECT n.session_id FROM new_rows n) AND w.target_kind = 'session'
-                    AND w.status = 'pending' FOR UPDATE SKIP LOCKED);
-    IF cardinality(held) > 0 THEN
+    -- By way of arrays, each matched with a table by its index: a transition table has none, and its rows are wide.
+    SELECT array_agg(n.session_id), array_agg(n.source_text) INTO targets, texts FROM new_rows n;
+    WITH held AS (SELECT w.id, w.target_id, t.source_text
+                  FROM unnest(targets, texts) t(session_id, source_text)
+                  JOIN convene.embedding_queue w ON w.target_id = t.session_id AND w.target_kind = 'session' AND w.status = 'pending'
+                  FOR UPDATE OF w SKIP LOCKED)
+    SELECT array_agg(h.id), array_agg(h.target_id), array_agg(h.source_text) INTO jobs, targets, texts FROM held h;
+    IF jobs IS NOT NULL THEN
         UPDATE convene.embedding_queue q SET status = 'done', finished_at = now()
-        FROM new_rows n JOIN convene.sessions s ON s.id = n.session_id
-        WHERE q.id = ANY (held) AND q.target_id = n.session_id
-          AND n.source_text = convene_private.session_text(s.title, s.description, s.topics);
+        WHERE q.id IN (SELECT h.id FROM unnest(jobs, targets, texts) h(id, session_id, source_text)
+                       JOIN convene.sessions s ON s.id = h.session_id
+                       WHERE h.source_text = convene_private.session_text(s.title, s.description, s.topics));
     END IF;
     PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT n.event_id FROM new_rows n));
     RETURN NULL;
@@ -337,9 +343,9 @@ BEGIN
         SELECT d.id FROM (SELECT n.id, n.title, n.description, n.topics FROM new_rows n
                           EXCEPT SELECT o.id, o.title, o.description, o.topics FROM old_rows o) d));
     -- place_embedding() copies the values; this only brings it about.
-    UPDATE convene.session_embeddings e SET topics = n.topics FROM new_rows n
-    WHERE e.session_id = n.id
-      AND (e.topics, e.format, e.difficulty_level) IS DISTINCT FROM (n.topics, n.session_type, n.difficulty_level);
+    UPDATE convene.session_embeddings e SET topics = s.topics FROM convene.sessions s
+    WHERE e.session_id = ANY (ARRAY(SELECT n.id FROM new_rows n)) AND s.id = e.session_id
+      AND (e.topics, e.format, e.difficulty_level) IS DISTINCT FROM (s.topics, s.session_type, s.difficulty_level);
     PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT n.event_id FROM new_rows n));
     RETURN NULL;
 END $$;
@@ -350,7 +356,7 @@ CREATE TRIGGER sessions_updated AFTER UPDATE ON convene.sessions REFERENCING OLD
 CREATE FUNCTION convene_private.sessions_deleted() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    DELETE FROM convene.embedding_queue q USING old_rows o WHERE q.target_kind = 'session' AND q.target_id = o.id;
+    DELETE FROM convene.embedding_queue q WHERE q.target_kind = 'session' AND q.target_id = ANY (ARRAY(SELECT o.id FROM old_rows o));
     PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT o.event_id FROM old_rows o));
     RETURN NULL;
 END $$;
@@ -512,9 +518,10 @@ CREATE TRIGGER attendee_preferences_updated AFTER UPDATE ON convene.attendee_pre
 CREATE FUNCTION convene_private.preferences_deleted() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    DELETE FROM convene.session_interactions i USING old_rows o WHERE i.attendee_id = o.attendee_id AND i.kind <> 'rated';
+    DELETE FROM convene.session_interactions i
+    WHERE i.attendee_id = ANY (ARRAY(SELECT o.attendee_id FROM old_rows o)) AND i.kind <> 'rated';
     -- A new row starts at a rev that what is cached may have been computed from.
-    DELETE FROM convene.recommendation_cache c USING old_rows o WHERE c.attendee_id = o.attendee_id;
+    DELETE FROM convene.recommendation_cache c WHERE c.attendee_id = ANY (ARRAY(SELECT o.attendee_id FROM old_rows o));
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION convene_private.preferences_deleted() IS 'Removes the signals that the deleted arrays stood for';

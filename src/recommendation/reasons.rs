@@ -2,31 +2,19 @@
 
 use std::collections::HashMap;
 
-use convene_engine::recommendation::{Cause, Pick, sentence, with_notes};
+use convene_engine::recommendation::{Cause, Choice, Pick, company, sentence, with_notes};
 
 use super::person::Context;
 use crate::db;
 use crate::error::Outcome;
 use crate::programme::Event;
 
-/// Distinct other people who liked a session of the attendee's and chose the candidate: bookmarked
-/// or attended it or rated it well, and did not rate it badly. Session by session, so that each is
-/// one range of its index, however many there are.
-const TOGETHER: &str = "
-    WITH liked AS MATERIALIZED (
-      SELECT s.id, x.attendee_id
-        FROM unnest($2 || $3) s (id)
-       CROSS JOIN LATERAL (
-        SELECT i.attendee_id FROM convene.session_interactions i
-         WHERE i.session_id = s.id AND i.attendee_id <> $1 AND i.kind <> 'browsed'
-         GROUP BY i.attendee_id
-        HAVING bool_or(i.kind IN ('bookmarked', 'attended') OR i.value > 3)
-           AND coalesce(min(i.value), 3) >= 3) x)
-    SELECT c.id, count(*)
-      FROM liked c
-     WHERE c.id = ANY ($3)
-       AND c.attendee_id IN (SELECT m.attendee_id FROM liked m WHERE m.id = ANY ($2))
-     GROUP BY c.id";
+/// What others did with some sessions, in few arrays: a row each would cost more than counting them.
+/// One range of the index per session, and nothing but the index.
+const CHOICES: &str = "
+    SELECT array_agg(x.session_id), array_agg(x.attendee_id), array_agg(x.value::float4)
+      FROM convene.session_interactions x
+     WHERE x.session_id = ANY ($2) AND x.attendee_id <> $1 AND x.kind <> 'browsed'";
 
 /// How many people stand behind a reason drawn from others, per candidate that would use one.
 fn together(
@@ -43,13 +31,35 @@ fn together(
     if candidates.is_empty() {
         return Ok(HashMap::new());
     }
-    let counted =
-        db::read(TOGETHER, &[attendee.into(), mine.to_vec().into(), candidates.into()], |row| {
-            Ok((row.want::<pgrx::Uuid>(1)?, row.want::<i64>(2)?))
-        })?;
-    Ok(counted
-        .into_iter()
-        .filter_map(|(session, people)| Some((event.index(session)?, people as u32)))
+    let mut sessions = mine.to_vec();
+    sessions.extend(&candidates);
+    let mut choices = choices(attendee, &sessions)?;
+    let counts = company(&mut choices, mine.len(), sessions.len());
+    Ok(candidates
+        .iter()
+        .zip(&counts[mine.len()..])
+        .filter_map(|(session, people)| Some((event.index(*session)?, *people)))
+        .collect())
+}
+
+/// What others did with the sessions, which are named by their place from here on.
+fn choices(attendee: pgrx::Uuid, sessions: &[pgrx::Uuid]) -> Outcome<Vec<Choice<pgrx::Uuid>>> {
+    let read = db::read_one(CHOICES, &[attendee.into(), sessions.to_vec().into()], |row| {
+        Ok((
+            row.get::<Vec<pgrx::Uuid>>(1)?.unwrap_or_default(),
+            row.get::<Vec<pgrx::Uuid>>(2)?.unwrap_or_default(),
+            row.get::<Vec<Option<f32>>>(3)?.unwrap_or_default(),
+        ))
+    })?;
+    let (chosen, people, stars) = read.unwrap_or_default();
+    let places: HashMap<pgrx::Uuid, u32> = sessions.iter().copied().zip(0..).collect();
+    Ok(chosen
+        .iter()
+        .zip(people)
+        .zip(stars)
+        .filter_map(|((session, person), stars)| {
+            Some(Choice { person, session: *places.get(session)?, stars })
+        })
         .collect())
 }
 

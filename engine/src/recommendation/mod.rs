@@ -7,6 +7,7 @@
 
 mod batch;
 mod clashes;
+mod company;
 mod content;
 mod context;
 mod crowd;
@@ -21,6 +22,7 @@ mod stated;
 mod weights;
 
 pub use batch::recommend_all;
+pub use company::{Choice, company};
 pub use options::{Algorithm, Options};
 pub use person::{Kind, Neighbours, Person, Signal, taste_signals};
 pub use pick::{Part, Parts, Pick};
