@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use convene_engine::{Error, Stop};
@@ -124,21 +124,31 @@ fn may_use_threads() -> bool {
     })
 }
 
-/// Raises the flag when a cancel, a time-out or an error unwinds past the waiting main thread.
-struct StopOnUnwind(Stop);
-
-impl Drop for StopOnUnwind {
-    fn drop(&mut self) {
-        self.0.request();
-    }
-}
-
 fn describe(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
         .map(ToString::to_string)
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "it panicked without saying why".to_owned())
+}
+
+type Done<T> = std::thread::Result<convene_engine::Result<T>>;
+
+/// Work on the pool that has not been waited for. Dropped before it is done, by a cancel, a time-out
+/// or an error that unwinds, it is told to end.
+pub struct Job<T> {
+    what: &'static str,
+    stop: Stop,
+    receive: Receiver<Done<T>>,
+    done: bool,
+}
+
+impl<T> Drop for Job<T> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.stop.request();
+        }
+    }
 }
 
 /// Runs `work` on the pool while this thread keeps answering the server; `what` names it in
@@ -149,10 +159,19 @@ pub fn run<T: Send + 'static>(
     what: &'static str,
     work: impl FnOnce(&Stop) -> convene_engine::Result<T> + Send + 'static,
 ) -> Outcome<T> {
+    start(what, &Stop::default(), work)?.wait()
+}
+
+/// Hands `work` to the pool, so that this thread can do something else before it waits. Parts of one
+/// stop are ended together.
+pub fn start<T: Send + 'static>(
+    what: &'static str,
+    stop: &Stop,
+    work: impl FnOnce(&Stop) -> convene_engine::Result<T> + Send + 'static,
+) -> Outcome<Job<T>> {
     // The first thread that calls a guarded server function is the one that may: that is this one.
     pgrx::check_for_interrupts!();
     let in_parallel = may_use_threads();
-    let stop = Stop::default();
     let of_worker = stop.clone();
     let (send, receive) = channel();
     let job = move || {
@@ -173,28 +192,32 @@ pub fn run<T: Send + 'static>(
         }
         Ok(())
     })?;
-    wait(what, &stop, &receive)
+    Ok(Job { what, stop: stop.clone(), receive, done: false })
 }
 
-type Done<T> = std::thread::Result<convene_engine::Result<T>>;
-
-fn wait<T>(what: &str, stop: &Stop, receive: &std::sync::mpsc::Receiver<Done<T>>) -> Outcome<T> {
-    let _guard = StopOnUnwind(stop.clone());
-    let started = Instant::now();
-    let mut reported = started;
-    loop {
-        match receive.recv_timeout(POLL) {
-            Ok(Ok(result)) => return Ok(result?),
-            Ok(Err(panic)) => return Err(Failure(Error::Worker(describe(&*panic)))),
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(Failure(Error::Worker("it ended without an answer".into())));
+impl<T> Job<T> {
+    /// The result, once it is there.
+    pub fn wait(mut self) -> Outcome<T> {
+        let started = Instant::now();
+        let mut reported = started;
+        loop {
+            match self.receive.recv_timeout(POLL) {
+                Ok(Ok(Ok(value))) => {
+                    self.done = true;
+                    return Ok(value);
+                }
+                Ok(Ok(Err(error))) => return Err(error.into()),
+                Ok(Err(panic)) => return Err(Failure(Error::Worker(describe(&*panic)))),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure(Error::Worker("it ended without an answer".into())));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
             }
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        pgrx::check_for_interrupts!();
-        if reported.elapsed() >= REPORT_EVERY {
-            reported = Instant::now();
-            report(what, stop.permille(), started.elapsed());
+            pgrx::check_for_interrupts!();
+            if reported.elapsed() >= REPORT_EVERY {
+                reported = Instant::now();
+                report(self.what, self.stop.permille(), started.elapsed());
+            }
         }
     }
 }

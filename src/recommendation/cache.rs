@@ -14,7 +14,7 @@ use crate::programme::{self, Event};
 
 /// Picks kept per attendee, few enough for a row that stays in its page; a call that asks for more
 /// is computed.
-pub const KEPT: usize = 16;
+pub const KEPT: usize = 12;
 
 /// The kept picks of an attendee, as long as nothing that they depend on has changed and no session
 /// has ended since.

@@ -1,6 +1,7 @@
 //! Recommendations: which session next, what goes with it, and how good the advice is.
 
 mod agenda;
+mod ahead;
 mod asked;
 mod cache;
 mod crowd;

@@ -40,9 +40,48 @@ pub fn recommend_all(
     options: &Options,
     stop: &Stop,
 ) -> Result<Vec<Vec<Pick>>> {
+    let likeness = Likeness::new(programme, people.len(), options, stop)?;
+    recommend_each(programme, &likeness, people, weights, interest, options, stop, Ok)
+}
+
+/// How alike the sessions of a programme are to each other, worked out once for many people.
+#[derive(Debug)]
+pub struct Likeness(Option<Vec<Gram>>);
+
+impl Likeness {
+    /// Works it out where so many people make it worth while; otherwise each person's scan does.
+    ///
+    /// # Errors
+    /// [`crate::Error::Cancelled`] once `stop` was requested.
+    pub fn new(
+        programme: &Programme,
+        people: usize,
+        options: &Options,
+        stop: &Stop,
+    ) -> Result<Self> {
+        Ok(Self(grams(programme, people, options, stop)?))
+    }
+}
+
+/// [`recommend_all`] for some of many people, with each person's picks turned into something smaller
+/// by the thread that made them: the picks of a large event take hundreds of megabytes, what becomes
+/// of them need not.
+///
+/// # Errors
+/// [`crate::Error::Cancelled`] once `stop` was requested, and whatever `finish` fails with.
+#[allow(clippy::too_many_arguments)] // Each of another kind, and none optional.
+pub fn recommend_each<T: Send>(
+    programme: &Programme,
+    likeness: &Likeness,
+    people: &[Person],
+    weights: Option<&ItemWeights>,
+    interest: Interest,
+    options: &Options,
+    stop: &Stop,
+    finish: impl Fn(Vec<Pick>) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     stop.check()?;
-    let grams = grams(programme, people.len(), options, stop)?;
-    let kin = grams.as_deref().map_or(Kin::Direct, Kin::Grams);
+    let kin = likeness.0.as_deref().map_or(Kin::Direct, Kin::Grams);
     let links = weights.map_or(Links::Rows(&[]), Links::Matrix);
     let context = Context::new(programme, interest, links, kin, options);
     let done = AtomicUsize::new(0);
@@ -50,9 +89,9 @@ pub fn recommend_all(
         .par_iter()
         .map(|person| {
             stop.check()?;
-            let picks = rank(&context, person);
+            let finished = finish(rank(&context, person))?;
             stop.progress((done.fetch_add(1, Ordering::Relaxed) * 1000 / people.len()) as u32);
-            Ok(picks)
+            Ok(finished)
         })
         .collect()
 }

@@ -21,7 +21,7 @@ mod sources;
 mod stated;
 mod weights;
 
-pub use batch::recommend_all;
+pub use batch::{Likeness, recommend_all, recommend_each};
 pub use company::{Choice, company};
 pub use options::{Algorithm, Options};
 pub use person::{Kind, Neighbours, Person, Signal, taste_signals};
