@@ -151,30 +151,33 @@ CREATE TRIGGER sessions_touch BEFORE UPDATE ON convene.sessions
 
 CREATE TABLE convene.event_revisions (
     event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    kind text NOT NULL DEFAULT 'programme' CHECK (kind IN ('programme', 'registrations')),
     shard uuid NOT NULL DEFAULT gen_random_uuid(),
     rev bigint NOT NULL DEFAULT 1,
-    PRIMARY KEY (event_id, shard)
+    PRIMARY KEY (event_id, kind, shard)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE convene.event_revisions IS 'Revision of an event''s programme: the sum over its shards. Sharded so that writers never wait for one another';
+COMMENT ON COLUMN convene.event_revisions.kind IS 'registrations: places taken, which change by the minute and need no vector read again; programme: everything else';
 ALTER TABLE convene.event_revisions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.event_revisions USING (false);
 
 -- Takes whichever shard of the event nobody holds, or makes one, so it never waits. Not for an event that is going itself.
-CREATE FUNCTION convene_private.bump_revisions(p_event_ids uuid[]) RETURNS void
+CREATE FUNCTION convene_private.bump_revisions(p_event_ids uuid[], p_kind text DEFAULT 'programme') RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     event uuid;
 BEGIN
     FOREACH event IN ARRAY coalesce(p_event_ids, '{}') LOOP
         UPDATE convene.event_revisions r SET rev = r.rev + 1
-        WHERE r.event_id = event AND r.shard = (SELECT f.shard FROM convene.event_revisions f WHERE f.event_id = event
-                                                LIMIT 1 FOR UPDATE SKIP LOCKED);
+        WHERE r.event_id = event AND r.kind = p_kind
+          AND r.shard = (SELECT f.shard FROM convene.event_revisions f WHERE f.event_id = event AND f.kind = p_kind
+                         LIMIT 1 FOR UPDATE SKIP LOCKED);
         IF NOT FOUND THEN
-            INSERT INTO convene.event_revisions (event_id) SELECT e.id FROM convene.events e WHERE e.id = event;
+            INSERT INTO convene.event_revisions (event_id, kind) SELECT e.id, p_kind FROM convene.events e WHERE e.id = event;
         END IF;
     END LOOP;
 END $$;
-COMMENT ON FUNCTION convene_private.bump_revisions(uuid[]) IS 'Notes that the programmes of these events changed';
+COMMENT ON FUNCTION convene_private.bump_revisions(uuid[], text) IS 'Notes that the programmes of these events changed, or the places taken';
 
 CREATE TABLE convene.attendees (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -346,7 +346,18 @@ BEGIN
     UPDATE convene.session_embeddings e SET topics = s.topics FROM convene.sessions s
     WHERE e.session_id = ANY (ARRAY(SELECT n.id FROM new_rows n)) AND s.id = e.session_id
       AND (e.topics, e.format, e.difficulty_level) IS DISTINCT FROM (s.topics, s.session_type, s.difficulty_level);
-    PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT n.event_id FROM new_rows n));
+    -- What recommendations are computed from, and apart from it the one column that changes all the time.
+    PERFORM convene_private.bump_revisions(ARRAY(
+        SELECT DISTINCT d.event_id FROM (
+            SELECT n.id, n.event_id, n.title, n.topics, n.session_type, n.difficulty_level, n.room, n.start_time, n.end_time,
+                   n.status, n.max_attendees FROM new_rows n
+            EXCEPT
+            SELECT o.id, o.event_id, o.title, o.topics, o.session_type, o.difficulty_level, o.room, o.start_time, o.end_time,
+                   o.status, o.max_attendees FROM old_rows o) d));
+    PERFORM convene_private.bump_revisions(ARRAY(
+        SELECT DISTINCT d.event_id FROM (SELECT n.id, n.event_id, n.current_registrations FROM new_rows n
+                                         EXCEPT SELECT o.id, o.event_id, o.current_registrations FROM old_rows o) d),
+        'registrations');
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION convene_private.sessions_updated() IS 'Queues sessions whose text changed, and copies what embeddings repeat';

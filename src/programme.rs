@@ -25,9 +25,14 @@ macro_rules! state_sql {
         concat!(
             "(SELECT coalesce(pg_catalog.string_agg(r.shard::text || r.rev::text || r.xmin::text, ','
                               ORDER BY r.shard), '')
-                FROM convene.event_revisions r WHERE r.event_id = ", $event, "),
+                FROM convene.event_revisions r
+               WHERE r.kind = 'programme' AND r.event_id = ", $event, "),
              (SELECT coalesce(pg_catalog.max(p.xmin::text || p.ctid::text), '')
-                FROM convene.event_popularity p WHERE p.event_id = ", $event, ")"
+                FROM convene.event_popularity p WHERE p.event_id = ", $event, ") ||
+             (SELECT coalesce(pg_catalog.string_agg(r.shard::text || r.rev::text || r.xmin::text, ','
+                              ORDER BY r.shard), '')
+                FROM convene.event_revisions r
+               WHERE r.kind = 'registrations' AND r.event_id = ", $event, ")"
         )
     };
 }
@@ -48,7 +53,7 @@ macro_rules! sessions_sql {
 pub struct State {
     /// Versions of the programme.
     pub programme: String,
-    /// Version of the counts of interest.
+    /// Version of the counts of interest and of the places taken.
     pub interest: String,
 }
 
@@ -125,14 +130,26 @@ pub fn load(event_id: pgrx::Uuid, state: &State) -> Outcome<Rc<Event>> {
             .map(|k| Rc::clone(&k.event))
     });
     let event = match same_programme {
-        Some(old) => {
-            Event { interest: Arc::new(read_interest(&old.ids, event_id)?), ..(*old).clone() }
-        }
+        Some(old) => recounted(&old)?,
         None => read(event_id)?,
     };
     let event = Rc::new(event);
     keep(Kept { state: state.clone(), event: Rc::clone(&event) });
     Ok(event)
+}
+
+/// The same sessions and vectors with the counts of now.
+fn recounted(old: &Event) -> Outcome<Event> {
+    const TAKEN: &str = "
+        SELECT array_agg(s.current_registrations ORDER BY s.id)
+          FROM convene.sessions s WHERE s.event_id = $1";
+    let taken = db::read_one(TAKEN, &[old.id.into()], |row| row.get::<Vec<i32>>(1))?.flatten();
+    let taken: Vec<u32> = taken.unwrap_or_default().iter().map(|t| (*t).max(0) as u32).collect();
+    Ok(Event {
+        programme: Arc::new(old.programme.with_registrations(&taken)),
+        interest: Arc::new(read_interest(&old.ids, old.id)?),
+        ..old.clone()
+    })
 }
 
 fn keep(kept: Kept) {

@@ -6,6 +6,8 @@ mod vectors;
 pub(crate) use names::{Names, UNKNOWN, folded};
 pub(crate) use vectors::Vectors;
 
+use std::sync::Arc;
+
 use names::Topics;
 
 use crate::error::{Error, Result};
@@ -60,6 +62,12 @@ pub struct Embeddings {
 #[derive(Debug)]
 pub struct Programme {
     sessions: Vec<Session>,
+    fixed: Arc<Fixed>,
+}
+
+/// What stays while places are taken and given back.
+#[derive(Debug)]
+struct Fixed {
     names: Names,
     topics: Topics,
     formats: Vec<u32>,
@@ -87,7 +95,19 @@ impl Programme {
         let models = (embeddings.into_iter())
             .map(|vectors| Vectors::new(vectors, sessions.len()))
             .collect::<Result<_>>()?;
-        Ok(Self { sessions, names, topics, formats, difficulties, models })
+        let fixed = Arc::new(Fixed { names, topics, formats, difficulties, models });
+        Ok(Self { sessions, fixed })
+    }
+
+    /// The same programme with other numbers of places taken, by session; vectors are shared, so this
+    /// costs what the sessions' texts cost. Sessions beyond the end of the slice keep theirs.
+    #[must_use]
+    pub fn with_registrations(&self, registrations: &[u32]) -> Self {
+        let mut sessions = self.sessions.clone();
+        for (session, taken) in sessions.iter_mut().zip(registrations) {
+            session.registrations = *taken;
+        }
+        Self { sessions, fixed: Arc::clone(&self.fixed) }
     }
 
     /// Number of sessions.
@@ -105,13 +125,14 @@ impl Programme {
     /// Heap bytes it holds, for a cache with a bound.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let words = (self.formats.capacity() + self.difficulties.capacity()) * size_of::<u32>();
+        let words =
+            (self.fixed.formats.capacity() + self.fixed.difficulties.capacity()) * size_of::<u32>();
         self.sessions.capacity() * size_of::<Session>()
             + self.sessions.iter().map(Session::heap).sum::<usize>()
-            + self.models.capacity() * size_of::<Vectors>()
-            + self.models.iter().map(Vectors::bytes).sum::<usize>()
-            + self.names.bytes()
-            + self.topics.bytes()
+            + self.fixed.models.capacity() * size_of::<Vectors>()
+            + self.fixed.models.iter().map(Vectors::bytes).sum::<usize>()
+            + self.fixed.names.bytes()
+            + self.fixed.topics.bytes()
             + words
     }
 
@@ -128,7 +149,8 @@ impl Programme {
     /// near-duplicates spread out by `lambda` (1: not at all). Empty if it has no embedding.
     #[must_use]
     pub fn similar(&self, index: u32, limit: usize, now: i64, lambda: f64) -> Vec<(u32, f64)> {
-        let Some((vectors, row)) = self.models.iter().find_map(|v| Some((v, v.row(index)?))) else {
+        let Some((vectors, row)) = self.fixed.models.iter().find_map(|v| Some((v, v.row(index)?)))
+        else {
             return Vec::new();
         };
         let near = vectors.with_row(row, |query| vectors.scan(query));
@@ -165,35 +187,35 @@ impl Programme {
 
     /// Topics two sessions share, over topics of either.
     pub(crate) fn topics_in_common(&self, a: u32, b: u32) -> f64 {
-        jaccard(self.topics.of(a), self.topics.of(b))
+        jaccard(self.fixed.topics.of(a), self.fixed.topics.of(b))
     }
 
     /// Whether any session has an embedding of this model.
     #[must_use]
     pub fn has_model(&self, model: &str) -> bool {
-        self.models.iter().any(|vectors| vectors.model == model)
+        self.fixed.models.iter().any(|vectors| vectors.model == model)
     }
 
     pub(crate) fn models(&self) -> &[Vectors] {
-        &self.models
+        &self.fixed.models
     }
 
     pub(crate) fn names(&self) -> &Names {
-        &self.names
+        &self.fixed.names
     }
 
     pub(crate) fn topics(&self, session: u32) -> &[u32] {
-        self.topics.of(session)
+        self.fixed.topics.of(session)
     }
 
     /// The number of a session's format, [`UNKNOWN`] where it has none.
     pub(crate) fn format(&self, session: u32) -> u32 {
-        self.formats[session as usize]
+        self.fixed.formats[session as usize]
     }
 
     /// The number of a session's level, [`UNKNOWN`] where it has none.
     pub(crate) fn difficulty(&self, session: u32) -> u32 {
-        self.difficulties[session as usize]
+        self.fixed.difficulties[session as usize]
     }
 }
 
