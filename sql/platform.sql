@@ -64,7 +64,7 @@ INSERT INTO convene.settings (key, value, description) VALUES
     ('recommendation.half_life_days', 'null', 'Days after which a signal counts half; null: signals do not fade'),
     ('recommendation.mmr_lambda', '0.7', 'Relevance against variety in a list of recommendations; 1 is relevance only'),
     ('recommendation.min_people', '5', 'A reason drawn from other people needs at least so many of them'),
-    ('recommendation.min_people_shown', '10', 'Their number is named from so many people up'),
+    ('recommendation.min_people_shown', '10', 'Their number is named from so many people up, never below 10'),
     ('recommendation.collaborative_model', '"auto"', 'auto (chosen per event by a holdout), ease, bm25 or user_user'),
     ('agenda.travel_minutes', '5', 'Minutes a personal agenda leaves between sessions in different rooms'),
     ('queue.max_attempts', '5', 'Attempts after which a job is parked'),

@@ -68,7 +68,7 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
 
     -- Embeddings
     ('embed_text(text)', 'public',
-     'The native embedding of a text, model convene-hash-v1: 256 numbers of unit length from hashed words and character n-grams, the same for the same text always. Errors: 22004, 54000 above 1 MiB.'),
+     'The native embedding of a text, model convene-hash-v1: 256 numbers of unit length from hashed words and character n-grams, the same for the same text always; zeros for a text without letters and digits. Errors: 22004, 54000 above 1 MiB.'),
     ('embed_pending(integer)', 'service',
      'Embeds up to p_limit (1 to 10000) waiting sessions with the native model, where no other model''s vector is stored; returns how many.'),
     ('claim_embedding_jobs(integer,interval)', 'service',

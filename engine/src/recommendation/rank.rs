@@ -15,9 +15,10 @@ const CHOICE: usize = 4;
 /// And at least so many: up to twenty picks come from the same candidates, so that a shorter list is
 /// the beginning of a longer one.
 const CHOICE_AT_LEAST: usize = 80;
-/// Sessions less alike than this are no repetition of each other, whatever they share; from here to
-/// identical the redundancy that MMR sees rises from 0 to 1.
-const REPEATS_FROM: f64 = 0.7;
+/// Sessions less alike than this are no repetition of each other, whatever they share: in some
+/// models two talks on one subject reach 0.85. From here to identical the redundancy that MMR sees
+/// rises from 0 to 1.
+const REPEATS_FROM: f64 = 0.9;
 
 struct Candidate {
     session: u32,
