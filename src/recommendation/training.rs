@@ -76,11 +76,12 @@ fn learn_now(
     interactions: &Interactions,
     stop: &Stop,
 ) -> convene_engine::Result<Learned> {
+    let (choosing, learning) = (stop.part(0, 2), stop.part(1, 2));
     let chosen = match choice {
         Choice::Only("user_user") => Some((Model::UserUser, None)),
-        Choice::Any => select(interactions, SEED, stop)?.map(|s| (s.model, Some(s.ndcg))),
+        Choice::Any => select(interactions, SEED, &choosing)?.map(|s| (s.model, Some(s.ndcg))),
         Choice::Only(name) => {
-            let best = select(interactions, SEED, stop)?.and_then(|s| best_of(&s, name));
+            let best = select(interactions, SEED, &choosing)?.and_then(|s| best_of(&s, name));
             best.or_else(|| plain(name).map(|model| (model, None)))
         }
     };
@@ -92,7 +93,7 @@ fn learn_now(
         algorithm: model.name().to_owned(),
         parameter: Some(model.parameter()),
         ndcg,
-        weights: Some(train(interactions, &model, DEFAULT_TOP, stop)?),
+        weights: Some(train(interactions, &model, DEFAULT_TOP, &learning)?),
     })
 }
 
