@@ -108,6 +108,11 @@ pub fn execute(sql: &'static str, args: &[DatumWithOid<'_>]) -> Outcome<usize> {
     })
 }
 
+/// The text of an SQL array whose elements need no quotes.
+pub fn array(elements: impl Iterator<Item = String>) -> String {
+    format!("{{{}}}", elements.collect::<Vec<_>>().join(","))
+}
+
 /// Runs a script of statements that no plan can be kept for (DDL).
 pub fn script(sql: &str) -> Outcome<()> {
     require_writable();

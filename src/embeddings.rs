@@ -10,6 +10,8 @@ use crate::error::{Failure, OrRaise, Outcome, invalid, required, within};
 use crate::owner::{require_owner, require_service, with_owner};
 use crate::queue;
 
+/// Sessions that are embedded and written at a time.
+const BATCH: usize = 500;
 /// More text than this says nothing more about a session.
 const MOST_TEXT_BYTES: usize = 1024 * 1024;
 
@@ -37,19 +39,28 @@ fn embed(source: &str) -> Outcome<Vec<f32>> {
 const WRITE: &str = "
     INSERT INTO convene.session_embeddings AS e
            (session_id, event_id, embedding, source_text, embedding_model)
-    SELECT s.id, s.event_id, $2, $3, $4 FROM convene.sessions s WHERE s.id = $1
+    SELECT s.id, s.event_id, w.vector::float4[], w.source_text, $4
+      FROM unnest($1::uuid[], $2::text[], $3::text[]) w (session_id, vector, source_text)
+      JOIN convene.sessions s ON s.id = w.session_id
     ON CONFLICT (session_id) DO UPDATE
        SET embedding = excluded.embedding, source_text = excluded.source_text,
            embedding_model = excluded.embedding_model
-     WHERE convene_private.may_replace_text(e.session_id, e.source_text, excluded.source_text)
-    RETURNING e.session_id";
+     WHERE convene_private.may_replace_text(e.session_id, e.source_text, excluded.source_text)";
 
-fn write(session: pgrx::Uuid, vector: Vec<f32>, source: &str, model: &str) -> Outcome<bool> {
-    let written =
-        db::write(WRITE, &[session.into(), vector.into(), source.into(), model.into()], |row| {
-            row.want::<pgrx::Uuid>(1)
-        })?;
-    Ok(!written.is_empty())
+/// The vector of a text of a session.
+struct Embedded {
+    session: pgrx::Uuid,
+    vector: Vec<f32>,
+    source: String,
+}
+
+/// Writes vectors of different sessions in one statement; how many took their place.
+fn write(embedded: Vec<Embedded>, model: &str) -> Outcome<usize> {
+    let sessions: Vec<pgrx::Uuid> = embedded.iter().map(|one| one.session).collect();
+    let vectors: Vec<String> =
+        embedded.iter().map(|one| db::array(one.vector.iter().map(ToString::to_string))).collect();
+    let sources: Vec<String> = embedded.into_iter().map(|one| one.source).collect();
+    db::execute(WRITE, &[sessions.into(), vectors.into(), sources.into(), model.into()])
 }
 
 /// Embeds sessions that wait for it with the native embedder; how many.
@@ -89,16 +100,28 @@ fn run_embed_pending(limit: Option<i32>) -> Outcome<i32> {
             Ok((row.want::<pgrx::Uuid>(1)?, row.want::<pgrx::Uuid>(2)?, row.want::<String>(3)?))
         })?;
         let mut written = 0;
-        for (job, session, source) in &jobs {
+        for batch in jobs.chunks(BATCH) {
             pgrx::check_for_interrupts!();
-            let end =
-                (0..=source.len().min(MOST_TEXT_BYTES)).rev().find(|i| source.is_char_boundary(*i));
-            let vector = embed(&source[..end.unwrap_or(0)])?;
-            written += i32::from(write(*session, vector, source, text::MODEL)?);
-            db::execute(FINISH, &[(*job).into()])?;
+            let mut embedded: Vec<Embedded> = batch
+                .iter()
+                .map(|(_, session, source)| native(*session, source))
+                .collect::<Outcome<_>>()?;
+            // Both jobs of a doubled target have the present text.
+            embedded.sort_by_key(|one| one.session);
+            embedded.dedup_by_key(|one| one.session);
+            written += write(embedded, text::MODEL)? as i32;
+            let done: Vec<pgrx::Uuid> = batch.iter().map(|job| job.0).collect();
+            db::execute(FINISH, &[done.into()])?;
         }
         Ok(written)
     })
+}
+
+/// The native embedding of a session's text, or of its beginning where it is very long.
+fn native(session: pgrx::Uuid, source: &str) -> Outcome<Embedded> {
+    let end = (0..=source.len().min(MOST_TEXT_BYTES)).rev().find(|i| source.is_char_boundary(*i));
+    let vector = embed(&source[..end.unwrap_or(0)])?;
+    Ok(Embedded { session, vector, source: source.to_owned() })
 }
 
 const PARK: &str = queue::park_sql!("convene.embedding_queue");
@@ -196,8 +219,8 @@ fn run_complete(
         check_model(&model, vector.len())?;
         if !held.done {
             let source = held.source_text.unwrap_or_default();
-            write(held.target_id, vector, &source, &model)?;
-            db::execute(FINISH, &[job_id.into()])?;
+            write(vec![Embedded { session: held.target_id, vector, source }], &model)?;
+            db::execute(FINISH, &[vec![job_id].into()])?;
         }
         Ok(pgrx::JsonB(json!({
             "session_id": held.target_id.to_string(), "status": "done", "model": model,

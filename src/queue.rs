@@ -70,14 +70,14 @@ macro_rules! held_sql {
     };
 }
 
-/// Ends a job well.
+/// Ends jobs well.
 macro_rules! finish_sql {
     ($table:literal) => {
         concat!(
             "UPDATE ",
             $table,
             " SET status = 'done', finished_at = pg_catalog.now(),
-                    lease_until = NULL, last_error = NULL WHERE id = $1"
+                    lease_until = NULL, last_error = NULL WHERE id = ANY ($1)"
         )
     };
 }

@@ -162,19 +162,15 @@ fn store_weights(event: &Event, algorithm: &str, weights: &ItemWeights) -> Outco
                 event.id.into(),
                 algorithm.into(),
                 chunk.iter().map(|i| event.ids[*i]).collect::<Vec<_>>().into(),
-                column(&|i| array(row(i).map(|(to, _)| event.session_id(*to).to_string()))).into(),
-                column(&|i| array(row(i).map(|(_, weight)| weight.to_string()))).into(),
-                column(&|i| array(weights.people[i].iter().map(ToString::to_string))).into(),
+                column(&|i| db::array(row(i).map(|(to, _)| event.session_id(*to).to_string())))
+                    .into(),
+                column(&|i| db::array(row(i).map(|(_, weight)| weight.to_string()))).into(),
+                column(&|i| db::array(weights.people[i].iter().map(ToString::to_string))).into(),
             ],
         )?;
         pgrx::check_for_interrupts!();
     }
     Ok(())
-}
-
-/// The text of an SQL array whose elements need no quotes.
-fn array(elements: impl Iterator<Item = String>) -> String {
-    format!("{{{}}}", elements.collect::<Vec<_>>().join(","))
 }
 
 /// The learned weights of a whole event. Runs as the owner of the data.
