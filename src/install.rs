@@ -11,7 +11,7 @@ use pgrx::spi::quote_identifier;
 use crate::api;
 use crate::db;
 use crate::error::{Failure, OrRaise, Outcome, invalid, required};
-use crate::owner::{ledger_if_installed, require_owner, with_owner};
+use crate::owner::{ledger_if_installed, not_installed, require_owner, with_owner};
 
 /// The version of this library, and of the schema that it makes.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -101,9 +101,6 @@ fn make_everything() -> Outcome<()> {
 fn run_migrate() -> Outcome<String> {
     refuse_in_script("migrate")?;
     lock()?;
-    if ledger_if_installed().is_none() {
-        return Err(not_installed());
-    }
     require_owner("migrate")?;
     with_owner(|| {
         let before = installed_version()?;
@@ -163,9 +160,6 @@ fn expect_current(version: &str) -> Outcome<()> {
 fn run_uninstall(confirm: Option<&str>) -> Outcome<String> {
     refuse_in_script("uninstall")?;
     lock()?;
-    if ledger_if_installed().is_none() {
-        return Err(not_installed());
-    }
     require_owner("uninstall")?;
     let confirm = required(confirm, "p_confirm")?;
     let database = database_name()?;
@@ -203,14 +197,6 @@ fn private_functions() -> Vec<String> {
         .filter_map(|rest| rest.split('(').next())
         .map(|name| format!("convene_private.{name}"))
         .collect()
-}
-
-fn not_installed() -> Failure {
-    Failure(Error::WrongState {
-        message: "convene is not installed in this database".into(),
-        detail: String::new(),
-        hint: "Run SELECT convene.install();".into(),
-    })
 }
 
 /// What an extension script makes belongs to the extension, and would go with it.

@@ -13,12 +13,15 @@ const LEDGER: &std::ffi::CStr = c"schema_version";
 
 /// Relation and owner of the version ledger, or the error that says how to make them.
 fn ledger() -> Outcome<(pg_sys::Oid, pg_sys::Oid)> {
-    ledger_if_installed().ok_or_else(|| {
-        Failure(Error::WrongState {
-            message: "convene is not installed in this database".into(),
-            detail: String::new(),
-            hint: "Run SELECT convene.install();".into(),
-        })
+    ledger_if_installed().ok_or_else(not_installed)
+}
+
+/// The refusal of everything that needs the tables before there are any.
+pub fn not_installed() -> Failure {
+    Failure(Error::WrongState {
+        message: "convene is not installed in this database".into(),
+        detail: String::new(),
+        hint: "Run SELECT convene.install();".into(),
     })
 }
 

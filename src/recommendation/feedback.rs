@@ -87,9 +87,6 @@ fn submit(
         if shown.item_type == "session" {
             remember(&shown, action, rating)?;
         }
-        if action == "dismissed" {
-            outdate(&shown)?;
-        }
         Ok(pgrx::JsonB(state.into_iter().next().unwrap_or_default()))
     })
 }
@@ -119,15 +116,6 @@ fn checked(action: Option<&str>, rating: Option<i32>) -> Outcome<&str> {
             "Pass p_rating with 'rated' only.",
         ),
     }
-}
-
-/// Counts a change of the person's, so that no answer kept from before the dismissal is used.
-fn outdate(shown: &Shown) -> Outcome<()> {
-    const TOUCH: &str = "
-        INSERT INTO convene.attendee_preferences AS p (attendee_id, event_id) VALUES ($1, $2)
-        ON CONFLICT (attendee_id, event_id) DO UPDATE SET rev = p.rev + 1";
-    db::execute(TOUCH, &[shown.attendee.id.into(), shown.attendee.event_id.into()])?;
-    Ok(())
 }
 
 /// What the person did is an interaction with the session as well, so that one call says both.
