@@ -48,6 +48,7 @@ CREATE TABLE convene.events (
     website text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (id, organization_id),
     CHECK (end_at > start_at)
 );
 COMMENT ON TABLE convene.events IS 'Events. Published and completed ones are public, the others are seen by their people only';
@@ -63,6 +64,8 @@ CREATE TRIGGER events_touch BEFORE UPDATE ON convene.events
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
 ALTER TABLE convene.scoring_weights ADD CONSTRAINT scoring_weights_event_id_fkey
+    FOREIGN KEY (event_id) REFERENCES convene.events ON DELETE CASCADE;
+ALTER TABLE convene.person_reports ADD CONSTRAINT person_reports_event_id_fkey
     FOREIGN KEY (event_id) REFERENCES convene.events ON DELETE CASCADE;
 
 CREATE TABLE convene.speakers (
@@ -93,7 +96,7 @@ CREATE TABLE convene.speakers (
     status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'confirmed', 'cancelled', 'replaced')),
     confirmation_date timestamptz,
     contract_signed boolean NOT NULL DEFAULT false,
-    assigned_to uuid,
+    assigned_to uuid REFERENCES convene.users ON DELETE SET NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (id, event_id)
@@ -102,6 +105,7 @@ COMMENT ON TABLE convene.speakers IS 'Speakers of an event; API roles read what 
 COMMENT ON COLUMN convene.speakers.full_name IS 'The name in the programme';
 COMMENT ON COLUMN convene.speakers.presentation_duration IS 'Minutes';
 CREATE INDEX idx_speakers_event ON convene.speakers (event_id);
+CREATE INDEX idx_speakers_assigned_to ON convene.speakers (assigned_to);
 CREATE TRIGGER speakers_touch BEFORE UPDATE ON convene.speakers
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -211,7 +215,7 @@ CREATE TABLE convene.event_materials (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
     session_id uuid,
-    uploaded_by uuid,
+    uploaded_by uuid REFERENCES convene.users ON DELETE SET NULL,
     title text NOT NULL CHECK (title <> ''),
     description text,
     material_type text CHECK (material_type IN ('presentation', 'document', 'video', 'audio', 'image', 'link', 'handout')),
@@ -236,6 +240,7 @@ COMMENT ON COLUMN convene.event_materials.file_duration IS 'Seconds, for audio a
 COMMENT ON COLUMN convene.event_materials.access_level IS 'Staff of the organization sees every level; speakers_only and sponsors_only are staff''s for now';
 CREATE INDEX idx_event_materials_event ON convene.event_materials (event_id, access_level);
 CREATE INDEX idx_event_materials_session ON convene.event_materials (session_id);
+CREATE INDEX idx_event_materials_uploaded_by ON convene.event_materials (uploaded_by);
 CREATE TRIGGER event_materials_touch BEFORE UPDATE ON convene.event_materials
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -387,3 +392,12 @@ CREATE POLICY event_materials_delete ON convene.event_materials FOR DELETE
 
 CREATE POLICY scoring_weights_select ON convene.scoring_weights FOR SELECT
     USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+
+CREATE POLICY person_reports_select ON convene.person_reports FOR SELECT
+    USING (reporter_profile = ANY (ARRAY(SELECT convene_private.my_profile_id()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+CREATE POLICY person_reports_insert ON convene.person_reports FOR INSERT
+    WITH CHECK (reporter_profile = ANY (ARRAY(SELECT convene_private.my_profile_id()))
+                AND event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids())));
+CREATE POLICY person_reports_update ON convene.person_reports FOR UPDATE
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));

@@ -16,7 +16,10 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.scoring_weights', 'authenticated', 'SELECT'),
     ('convene.scoring_weights', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.embedding_queue', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.outbox', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.job_runs', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
+    -- Identity.
     ('convene.profiles', 'authenticated', 'SELECT'),
     ('convene.profiles('
         'id,full_name,avatar_url,phone,job_title,company_name,bio,website_url,linkedin_url,locale)', 'authenticated', 'INSERT'),
@@ -27,7 +30,28 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.organizations', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.organization_members', 'authenticated', 'SELECT'),
     ('convene.organization_members', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.roles', 'authenticated', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.roles', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    -- Not what belongs to signing in: password_hash, failed_login_attempts, locked_until.
+    ('convene.users('
+        'id,organization_id,profile_id,username,first_name,last_name,email,phone,last_login_at,role_id,department,'
+        'manager_id,status,timezone,language,notification_preferences,created_at,updated_at)', 'authenticated', 'SELECT'),
+    ('convene.users('
+        'id,organization_id,profile_id,username,first_name,last_name,email,phone,role_id,department,manager_id,status,'
+        'timezone,language,notification_preferences)', 'authenticated', 'INSERT'),
+    ('convene.users('
+        'profile_id,username,first_name,last_name,email,phone,role_id,department,manager_id,status,'
+        'timezone,language,notification_preferences)', 'authenticated', 'UPDATE'),
+    ('convene.users', 'authenticated', 'DELETE'),
+    ('convene.users', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.person_blocks', 'authenticated', 'SELECT, INSERT, DELETE'),
+    ('convene.person_blocks', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.person_reports', 'authenticated', 'SELECT'),
+    ('convene.person_reports(event_id,reporter_profile,reported_profile,reason,details)', 'authenticated', 'INSERT'),
+    ('convene.person_reports(status,handled_by,handled_at)', 'authenticated', 'UPDATE'),
+    ('convene.person_reports', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
+    -- Events.
     ('convene.venues', 'anon', 'SELECT'),
     ('convene.venues', 'authenticated', 'INSERT, UPDATE, DELETE'),
     ('convene.venues', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
@@ -53,7 +77,11 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.event_materials', 'authenticated', 'INSERT, UPDATE, DELETE'),
     ('convene.event_materials', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
-    -- attendee_id and event_id may be named in an UPDATE because an upsert does; a trigger refuses to change them.
+    -- CRM.
+
+    -- Ticketing.
+
+    -- Recommendation. attendee_id and event_id may be named in an UPDATE because an upsert does; a trigger refuses to change them.
     ('convene.attendee_preferences', 'authenticated', 'SELECT'),
     ('convene.attendee_preferences('
         'attendee_id,event_id,preferred_topics,preferred_formats,industry_interests,skill_level,'
@@ -79,11 +107,30 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.recommendation_history', 'authenticated', 'SELECT'),
     ('convene.recommendation_history', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
+    -- Networking.
+
+    -- Peers.
+
+    -- Sponsorship.
+
+    -- Signals.
+
+    -- Leads.
+
+    -- Money.
+
+    -- Audit.
+
     -- Functions that policies and defaults call as the caller.
     ('convene_private.my_profile_id()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_attendee_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_attended_event_ids()', 'anon', 'EXECUTE'),
     ('convene_private.my_organization_ids()', 'anon', 'EXECUTE'),
+    ('convene_private.my_owned_organization_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_permitted_organization_ids(text,text)', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_own_records_organization_ids(text,text)', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_user_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_team_user_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_managed_organization_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_managed_event_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_staffed_event_ids()', 'anon', 'EXECUTE'),

@@ -31,6 +31,48 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION convene_private.check_time_zone() IS 'Accepts only time zones that the server knows';
 
+-- A reference that no foreign key can keep, because it would close a circle: these two triggers do. Definer both: row
+-- security must not hide the row that is named.
+CREATE FUNCTION convene_private.check_reference() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- Arguments: the column, the table whose id it holds, the column in which the two rows agree.
+    named uuid := to_jsonb(NEW) ->> TG_ARGV[0];
+    shared uuid := to_jsonb(NEW) ->> TG_ARGV[2];
+    found_it boolean;
+BEGIN
+    IF named IS NULL THEN
+        RETURN NEW;
+    END IF;
+    EXECUTE format('SELECT true FROM convene.%I t WHERE t.id = $1 AND t.%I = $2 FOR KEY SHARE', TG_ARGV[1], TG_ARGV[2])
+        INTO found_it USING named, shared;
+    IF found_it IS NULL THEN
+        RAISE EXCEPTION '%.% names % %, which is not there or of another %', TG_TABLE_NAME, TG_ARGV[0], TG_ARGV[1], named,
+                replace(TG_ARGV[2], '_id', '')
+            USING ERRCODE = '23503', HINT = 'Insert that row first, or leave the column null.';
+    END IF;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.check_reference() IS 'Accepts a reference only to a row that is there';
+
+CREATE FUNCTION convene_private.clear_reference() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- Arguments: the table that refers here, and its column.
+    EXECUTE format('UPDATE convene.%I SET %I = NULL WHERE %2$I = $1', TG_ARGV[0], TG_ARGV[1]) USING OLD.id;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.clear_reference() IS 'Sets references to a deleted row to null';
+
+CREATE FUNCTION convene_private.refuse_rewrite() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME
+        USING ERRCODE = '42501', DETAIL = format('%s was tried.', TG_OP),
+              HINT = 'Add a row that corrects the other one; convene.erase_person() redacts a person.';
+END $$;
+COMMENT ON FUNCTION convene_private.refuse_rewrite() IS 'Keeps what is recorded as it was recorded';
+
 -- Schema versions. The owner of this table is the owner of the data: native functions switch to that role.
 CREATE TABLE convene.schema_version (
     version text PRIMARY KEY,
@@ -116,29 +158,32 @@ CREATE TABLE convene.embedding_queue (
     target_id uuid NOT NULL,
     event_id uuid NOT NULL,
     priority integer NOT NULL DEFAULT 0,
-    status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'leased', 'done', 'parked')),
+    status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'leased', 'done', 'failed')),
     attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    queued_at timestamptz NOT NULL DEFAULT now(),
     available_at timestamptz NOT NULL DEFAULT now(),
+    claimed_at timestamptz,
+    claimed_by text,
     lease_token uuid,
     lease_until timestamptz,
-    payload jsonb,
+    processed_at timestamptz,
     last_error text,
-    enqueued_at timestamptz NOT NULL DEFAULT now(),
-    finished_at timestamptz,
+    payload jsonb,
     updated_at timestamptz NOT NULL DEFAULT now(),
     CHECK (status <> 'leased' OR (lease_token IS NOT NULL AND lease_until IS NOT NULL))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500,
         autovacuum_analyze_scale_factor = 0.05);
 COMMENT ON TABLE convene.embedding_queue IS 'Texts that wait for an embedding; a target may have several pending rows, a claim takes them as one';
 COMMENT ON COLUMN convene.embedding_queue.priority IS 'Higher goes first';
-COMMENT ON COLUMN convene.embedding_queue.status IS 'parked: given up after queue.max_attempts, see last_error';
+COMMENT ON COLUMN convene.embedding_queue.status IS 'failed: parked after queue.max_attempts, see last_error';
+COMMENT ON COLUMN convene.embedding_queue.claimed_by IS 'The login of the worker that has the lease, or had it last';
 COMMENT ON COLUMN convene.embedding_queue.available_at IS 'Not claimed before; moved on by a failure';
 COMMENT ON COLUMN convene.embedding_queue.payload IS 'What the holder of the lease was given, since the target may change meanwhile';
 COMMENT ON COLUMN convene.embedding_queue.lease_token IS 'Fencing token: only the holder of the present lease may finish the job';
 CREATE INDEX idx_embedding_queue_target ON convene.embedding_queue (target_id, target_kind, status);
 CREATE INDEX idx_embedding_queue_claim ON convene.embedding_queue (priority DESC, available_at, id)
     WHERE status IN ('pending', 'leased');
-CREATE INDEX idx_embedding_queue_finished ON convene.embedding_queue (finished_at) WHERE status IN ('done', 'parked');
+CREATE INDEX idx_embedding_queue_finished ON convene.embedding_queue (processed_at) WHERE status IN ('done', 'failed');
 ALTER TABLE convene.embedding_queue ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.embedding_queue USING (false);
 CREATE TRIGGER embedding_queue_touch BEFORE UPDATE ON convene.embedding_queue
@@ -194,3 +239,64 @@ BEGIN
     RETURN index_name;
 END $$;
 COMMENT ON FUNCTION convene_private.index_embedding_model(text, integer) IS 'Makes the cosine index for the vectors of one model; returns its name';
+
+-- Work for the world outside: messages, calls of a CRM, transfers. No foreign keys, as for every queue.
+CREATE TABLE convene.outbox (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    topic text NOT NULL CHECK (topic <> ''),
+    target_kind text NOT NULL CHECK (target_kind <> ''),
+    target_id uuid NOT NULL,
+    event_id uuid,
+    profile_id uuid,
+    idempotency_key text NOT NULL DEFAULT gen_random_uuid()::text UNIQUE,
+    priority integer NOT NULL DEFAULT 0,
+    status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'leased', 'done', 'failed', 'cancelled')),
+    attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    queued_at timestamptz NOT NULL DEFAULT now(),
+    available_at timestamptz NOT NULL DEFAULT now(),
+    claimed_at timestamptz,
+    claimed_by text,
+    lease_token uuid,
+    lease_until timestamptz,
+    processed_at timestamptz,
+    last_error text,
+    payload jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(payload) = 'object'),
+    result jsonb,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (status <> 'leased' OR (lease_token IS NOT NULL AND lease_until IS NOT NULL))
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500,
+        autovacuum_analyze_scale_factor = 0.05);
+COMMENT ON TABLE convene.outbox IS 'What workers outside are to do, at least once each; the idempotency key lets the other side see a repetition';
+COMMENT ON COLUMN convene.outbox.topic IS 'Kind of work, by which workers claim: sms, crm, transfer, notification and the like';
+COMMENT ON COLUMN convene.outbox.target_id IS 'The row that it is about, of the kind that target_kind names';
+COMMENT ON COLUMN convene.outbox.profile_id IS 'The person that it reaches, whose consent is looked at again when it is claimed';
+COMMENT ON COLUMN convene.outbox.payload IS 'Ids and parameters; names and addresses are filled in when it is claimed';
+COMMENT ON COLUMN convene.outbox.result IS 'What the worker reported';
+CREATE INDEX idx_outbox_target ON convene.outbox (target_id, target_kind, status);
+CREATE INDEX idx_outbox_profile ON convene.outbox (profile_id);
+CREATE INDEX idx_outbox_claim ON convene.outbox (topic, priority DESC, available_at, id) WHERE status IN ('pending', 'leased');
+CREATE INDEX idx_outbox_processed ON convene.outbox (processed_at) WHERE status IN ('done', 'failed', 'cancelled');
+ALTER TABLE convene.outbox ENABLE ROW LEVEL SECURITY;
+CREATE POLICY service_only ON convene.outbox USING (false);
+CREATE TRIGGER outbox_touch BEFORE UPDATE ON convene.outbox
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.job_runs (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    job text NOT NULL CHECK (job <> ''),
+    status text NOT NULL DEFAULT 'running' CHECK (status IN ('running', 'done', 'failed')),
+    done bigint NOT NULL DEFAULT 0 CHECK (done >= 0),
+    total bigint CHECK (total >= 0),
+    message text,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE convene.job_runs IS 'Runs of periodic and long work, while they run and after';
+COMMENT ON COLUMN convene.job_runs.done IS 'Units done so far, of total where that is known';
+COMMENT ON COLUMN convene.job_runs.message IS 'The error, or what there is to say';
+CREATE INDEX idx_job_runs_job ON convene.job_runs (job, started_at DESC);
+ALTER TABLE convene.job_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY service_only ON convene.job_runs USING (false);
+CREATE TRIGGER job_runs_touch BEFORE UPDATE ON convene.job_runs
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();

@@ -309,7 +309,7 @@ BEGIN
                   FOR UPDATE OF w SKIP LOCKED)
     SELECT array_agg(h.id), array_agg(h.target_id), array_agg(h.source_text) INTO jobs, targets, texts FROM held h;
     IF jobs IS NOT NULL THEN
-        UPDATE convene.embedding_queue q SET status = 'done', finished_at = now()
+        UPDATE convene.embedding_queue q SET status = 'done', processed_at = now()
         WHERE q.id IN (SELECT h.id FROM unnest(jobs, targets, texts) h(id, session_id, source_text)
                        JOIN convene.sessions s ON s.id = h.session_id
                        WHERE h.source_text = convene_private.session_text(s.title, s.description, s.topics));

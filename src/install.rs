@@ -23,11 +23,20 @@ const VECTOR_SCHEMA: &str = "@extschema:vector@";
 const LOCK_CLASS: i32 = 0x636e_7669;
 
 /// What `install()` runs, in this order.
-const FILES: [&str; 5] = [
+const FILES: [&str; 14] = [
     include_str!("../sql/platform.sql"),
     include_str!("../sql/identity.sql"),
     include_str!("../sql/events.sql"),
+    include_str!("../sql/crm.sql"),
+    include_str!("../sql/ticketing.sql"),
     include_str!("../sql/recommendation.sql"),
+    include_str!("../sql/networking.sql"),
+    include_str!("../sql/peers.sql"),
+    include_str!("../sql/sponsorship.sql"),
+    include_str!("../sql/signals.sql"),
+    include_str!("../sql/leads.sql"),
+    include_str!("../sql/money.sql"),
+    include_str!("../sql/audit.sql"),
     include_str!("../sql/grants.sql"),
 ];
 

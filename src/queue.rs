@@ -17,7 +17,7 @@ macro_rules! park_sql {
         concat!(
             "UPDATE ",
             $table,
-            " SET status = 'parked', finished_at = pg_catalog.now(),
+            " SET status = 'failed', processed_at = pg_catalog.now(),
                     last_error = coalesce(last_error, 'the lease ran out on the last attempt')
               WHERE status = 'leased' AND lease_until < pg_catalog.now() AND attempts >= $1"
         )
@@ -44,12 +44,13 @@ macro_rules! claim_sql {
              merged AS (
                UPDATE ",
             $table,
-            " SET status = 'done', finished_at = pg_catalog.now()
+            " SET status = 'done', processed_at = pg_catalog.now()
                 WHERE id IN (SELECT id FROM picked EXCEPT SELECT id FROM first))
              UPDATE ",
             $table,
             "
                 SET status = 'leased', attempts = attempts + 1,
+                    claimed_at = pg_catalog.now(), claimed_by = session_user,
                     lease_token = pg_catalog.gen_random_uuid(),
                     lease_until = pg_catalog.now() + $2
               WHERE id IN (SELECT id FROM first)
@@ -76,7 +77,7 @@ macro_rules! finish_sql {
         concat!(
             "UPDATE ",
             $table,
-            " SET status = 'done', finished_at = pg_catalog.now(),
+            " SET status = 'done', processed_at = pg_catalog.now(),
                     lease_until = NULL, last_error = NULL WHERE id = ANY ($1)"
         )
     };
@@ -89,8 +90,8 @@ macro_rules! fail_sql {
             "UPDATE ",
             $table,
             "
-                SET status = CASE WHEN $4 THEN 'parked' ELSE 'pending' END,
-                    finished_at = CASE WHEN $4 THEN pg_catalog.now() END,
+                SET status = CASE WHEN $4 THEN 'failed' ELSE 'pending' END,
+                    processed_at = CASE WHEN $4 THEN pg_catalog.now() END,
                     available_at = pg_catalog.now() + pg_catalog.make_interval(secs => $2),
                     lease_token = NULL, lease_until = NULL, last_error = $3
               WHERE id = $1

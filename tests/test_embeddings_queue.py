@@ -30,7 +30,7 @@ def conn(fresh_db):
 
 
 def jobs(conn, *columns, where="true"):
-    return conn.execute(f"SELECT {', '.join(columns)} FROM convene.embedding_queue WHERE {where} ORDER BY enqueued_at, id").fetchall()
+    return conn.execute(f"SELECT {', '.join(columns)} FROM convene.embedding_queue WHERE {where} ORDER BY queued_at, id").fetchall()
 
 
 def statuses(conn):
@@ -172,10 +172,10 @@ def test_failures_wait_ever_longer_then_park(conn):
         assert attempts == attempt
         told = conn.execute(FAIL, [job, f"no {attempt}", token]).fetchone()[0]
         status, error, wait, finished = conn.execute(
-            "SELECT status, last_error, extract(epoch FROM available_at - updated_at)::float8, finished_at IS NOT NULL FROM convene.embedding_queue").fetchone()
+            "SELECT status, last_error, extract(epoch FROM available_at - updated_at)::float8, processed_at IS NOT NULL FROM convene.embedding_queue").fetchone()
         assert (told["attempts"], told["status"], error) == (attempt, status, f"no {attempt}")
         if attempt == 5:
-            assert (status, finished, told["next_attempt_at"]) == ("parked", True, None)
+            assert (status, finished, told["next_attempt_at"]) == ("failed", True, None)
             break
         assert (status, finished) == ("pending", False) and told["next_attempt_at"]
         # Half of 10 x 2^(n-1), and up to as much again by chance.
@@ -197,7 +197,7 @@ def test_the_wait_is_bounded_and_the_attempts_are_a_setting(conn):
         assert wait <= 30.1 and (attempt < 3 or wait >= 14.9)
         conn.execute("UPDATE convene.embedding_queue SET available_at = now()")
     (job, _, _, _, token, _), = claim(conn)
-    assert conn.execute(FAIL, [job, "x", token]).fetchone()[0]["status"] == "parked"
+    assert conn.execute(FAIL, [job, "x", token]).fetchone()[0]["status"] == "failed"
 
 
 def test_workers_that_vanish_park_a_job_too(conn):
@@ -206,7 +206,7 @@ def test_workers_that_vanish_park_a_job_too(conn):
         assert len(claim(conn)) == 1
         conn.execute("UPDATE convene.embedding_queue SET lease_until = now() - '1 s'::interval")
     assert claim(conn) == []
-    assert jobs(conn, "status", "attempts") == [("parked", 5)]
+    assert jobs(conn, "status", "attempts") == [("failed", 5)]
     assert "lease ran out" in jobs(conn, "last_error")[0][0]
 
 

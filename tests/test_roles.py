@@ -1,17 +1,13 @@
-"""Who may do what to whose rows: tests/data/roles.csv, tried cell by cell as the real roles."""
-
-import csv
-from pathlib import Path
+"""Who may do what to whose rows: tests/data/roles/*.csv, tried cell by cell as the real roles."""
 
 import pytest
 
 from lib import catalogue
 from lib.access import as_role, expect_error, sqlstate
 from lib.factory import ident
-from lib.matrix import STATEMENTS, World
+from lib.matrix import PEOPLE, STATEMENTS, World, cells
 
-CELLS = list(csv.DictReader((Path(__file__).parent / "data" / "roles.csv").open()))
-PEOPLE = ["anon", "attendee_a", "attendee_b", "organizer_a", "viewer_a", "service", "nobody"]
+CELLS = cells()
 
 
 @pytest.fixture(scope="module")

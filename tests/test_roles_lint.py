@@ -22,7 +22,7 @@ RULES = {
     "policies ask once per query who is there, not once per row": """
         SELECT polrelid::regclass || '.' || polname
           FROM pg_policy, LATERAL (VALUES (pg_get_expr(polqual, polrelid)), (pg_get_expr(polwithcheck, polrelid))) e(expression),
-               LATERAL regexp_replace(expression, 'ARRAY\\( SELECT convene_private\\.\\w+\\(\\) AS \\w+\\)', '', 'g') AS rest
+               LATERAL regexp_replace(expression, 'ARRAY\\( SELECT convene_private\\.\\w+\\((''\\w+''::text(, )?)*\\) AS \\w+\\)', '', 'g') AS rest
          WHERE rest ~* 'convene|select|current_setting|uid\\(|\\w+\\.\\w+\\('""",
     "a bare false or true is the whole policy": """
         SELECT polname FROM pg_policy

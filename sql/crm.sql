@@ -1,0 +1,2 @@
+-- Companies, contacts and what is done with them: leads, opportunities, interactions, campaigns, tasks and notes. Everything
+-- belongs to an organization; keys over (id, organization_id) keep two organizations apart.

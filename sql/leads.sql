@@ -1,0 +1,1 @@
+-- Which attendee is a lead of which sponsor, and how good a one.

@@ -1,0 +1,1 @@
+-- What sponsors pay, what organizers get, and the books that prove it.

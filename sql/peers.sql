@@ -1,0 +1,1 @@
+-- Contractors and their introductions to one another.

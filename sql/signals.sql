@@ -1,0 +1,1 @@
+-- What visitors do, by month. Partitions carry no policies and are granted to nobody: everybody comes by the parent.

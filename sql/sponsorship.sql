@@ -1,0 +1,1 @@
+-- Sponsors, what they want and what events offer them, and how the two fit.

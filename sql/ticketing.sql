@@ -1,0 +1,1 @@
+-- What is sold and who has it: ticket types, bundles, vouchers, orders, tickets, seats, check-ins, promoters, waitlists.

@@ -1,0 +1,55 @@
+"""The cells of domain recommendation."""
+
+STATEMENTS = {
+    "attendee_preferences": {
+        "select": "SELECT id FROM {t} WHERE attendee_id = {person}",
+        "insert": "DELETE FROM {t} WHERE attendee_id = {person} ;; INSERT INTO {t} (attendee_id, event_id) VALUES ({person}, {event})",
+        "update": "UPDATE {t} SET preferred_topics = '{{x}}' WHERE attendee_id = {person}",
+        "update-rev": "UPDATE {t} SET rev = 1 WHERE attendee_id = {person}", "delete": "DELETE FROM {t} WHERE attendee_id = {person}",
+    },
+    "session_interactions": {
+        "select": "SELECT 1 FROM {t} WHERE attendee_id = {person} LIMIT 1",
+        "insert": "DELETE FROM {t} WHERE attendee_id = {person} ;; INSERT INTO {t} (attendee_id, event_id, session_id, kind)"
+                  " VALUES ({person}, {event}, {session}, 'browsed')",
+        "update": "UPDATE {t} SET at = now() - interval '1 h' WHERE attendee_id = {person}",
+        "delete": "DELETE FROM {t} WHERE attendee_id = {person}",
+    },
+    "session_embeddings": {
+        "select": "SELECT id FROM {t} WHERE session_id = {session}",
+        "insert": "DELETE FROM {t} WHERE session_id = {session} ;; INSERT INTO {t} (session_id, event_id, embedding, source_text,"
+                  " embedding_model) VALUES ({session}, {event}, '[1,2,3,4,5,6,7,8]', 'x', 'test-model-8')",
+        "update": "UPDATE {t} SET source_text = 'x' WHERE session_id = {session}",
+        "delete": "DELETE FROM {t} WHERE session_id = {session}",
+    },
+    "session_weights": {
+        "select": "SELECT session_id FROM {t} WHERE event_id = {event} LIMIT 1",
+        "insert": "DELETE FROM {t} WHERE event_id = {event} ;; INSERT INTO {t} VALUES ({event}, {session}, '{{}}', '{{}}', '{{}}', 'ease')",
+        "update": "UPDATE {t} SET algorithm = 'bm25' WHERE event_id = {event}", "delete": "DELETE FROM {t} WHERE event_id = {event}",
+    },
+    "recommendation_models": {
+        "select": "SELECT event_id FROM {t} WHERE event_id = {event}",
+        "insert": "DELETE FROM {t} WHERE event_id = {event} ;;"
+                  " INSERT INTO {t} (event_id, algorithm, interactions, people, sessions) VALUES ({event}, 'ease', 1, 1, 1)",
+        "update": "UPDATE {t} SET interactions = 9 WHERE event_id = {event}", "delete": "DELETE FROM {t} WHERE event_id = {event}",
+    },
+    "event_popularity": {
+        "select": "SELECT event_id FROM {t} WHERE event_id = {event}",
+        "insert": "DELETE FROM {t} WHERE event_id = {event} ;;"
+                  " INSERT INTO {t} (event_id, session_ids, people, interactions) VALUES ({event}, '{{}}', '{{}}', 0)",
+        "update": "UPDATE {t} SET interactions = 9 WHERE event_id = {event}", "delete": "DELETE FROM {t} WHERE event_id = {event}",
+    },
+    "recommendation_cache": {
+        "select": "SELECT attendee_id FROM {t} WHERE attendee_id = {person}",
+        "insert": "DELETE FROM {t} WHERE attendee_id = {person} ;; INSERT INTO {t} (attendee_id, event_id, attendee_rev, fingerprint,"
+                  " valid_from, valid_until, picks) VALUES ({person}, {event}, 0, 'x', now(), now(), '')",
+        "update": "UPDATE {t} SET fingerprint = 'x' WHERE attendee_id = {person}",
+        "delete": "DELETE FROM {t} WHERE attendee_id = {person}",
+    },
+    "recommendation_history": {
+        "select": "SELECT id FROM {t} WHERE attendee_id = {person} LIMIT 1",
+        "insert": "INSERT INTO {t} (attendee_id, event_id, recommended_item_type, recommended_item_id, recommendation_algorithm)"
+                  " VALUES ({person}, {event}, 'session', {session}, 'hybrid')",
+        "update": "UPDATE {t} SET clicked = true WHERE attendee_id = {person}",
+        "delete": "DELETE FROM {t} WHERE attendee_id = {person}",
+    },
+}
