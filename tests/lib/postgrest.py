@@ -37,8 +37,10 @@ def _part(data):
 class PostgREST:
     """Use as a context manager: starts on a free port of 127.0.0.1, stops at the end."""
 
-    def __init__(self, database):
+    def __init__(self, database, **settings):
+        """Further settings of PostgREST as keywords: db_tx_end for db-tx-end."""
         self.database = database
+        self._settings = {name.replace("_", "-"): value for name, value in settings.items()}
         self.secret = secrets.token_hex(32)
         self.url = f"http://127.0.0.1:{_free_port()}"
 
@@ -51,6 +53,10 @@ class PostgREST:
 
     def request(self, method, path, body=None, *, token=None, headers=None):
         """Any request; returns (HTTP status, decoded body)."""
+        return self.exchange(method, path, body, token=token, headers=headers)[:2]
+
+    def exchange(self, method, path, body=None, *, token=None, headers=None):
+        """Any request; returns (HTTP status, decoded body, headers)."""
         sent = {"Content-Type": "application/json", **(headers or {})}
         if token:
             sent["Authorization"] = f"Bearer {token}"
@@ -58,16 +64,16 @@ class PostgREST:
         request = urllib.request.Request(self.url + path, data=data, headers=sent, method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, _decoded(answer.read())
+                return answer.status, _decoded(answer.read()), answer.headers
         except urllib.error.HTTPError as error:
-            return error.code, _decoded(error.read())
+            return error.code, _decoded(error.read()), error.headers
 
     def __enter__(self):
         _create_login(self.database)
         settings = {
             "db-uri": f"postgresql://{LOGIN}@/{self.database.name}?host={self.database.cluster.host}&port=5432",
             "db-schemas": "convene", "db-anon-role": "anon", "db-pool": "4", "jwt-secret": self.secret,
-            "server-host": "127.0.0.1", "server-port": self.url.rsplit(":", 1)[1], "log-level": "warn",
+            "server-host": "127.0.0.1", "server-port": self.url.rsplit(":", 1)[1], "log-level": "warn", **self._settings,
         }
         self._folder = tempfile.TemporaryDirectory(prefix="convene-rest-")
         config = Path(self._folder.name) / "postgrest.conf"
