@@ -77,7 +77,67 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.event_materials', 'authenticated', 'INSERT, UPDATE, DELETE'),
     ('convene.event_materials', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
-    -- CRM.
+    -- CRM. Scores, and what became of a mailing, are written by functions; who made a record is settled when it is made. An
+    -- upsert names id and organization_id in its UPDATE; neither changes.
+    ('convene.companies', 'authenticated', 'SELECT, INSERT, DELETE'),
+    ('convene.companies('
+        'id,organization_id,name,legal_name,industry,company_size,website,phone,email,address_line1,'
+        'address_line2,city,state_province,postal_code,country,annual_revenue,employee_count,'
+        'founded_year,tax_id,account_type,priority,primary_contact_id,assigned_to)', 'authenticated', 'UPDATE'),
+    ('convene.companies', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.contacts', 'authenticated', 'SELECT, DELETE'),
+    ('convene.contacts('
+        'id,organization_id,created_by,profile_id,first_name,last_name,email,phone,date_of_birth,'
+        'gender,address_line1,address_line2,city,state_province,postal_code,country,contact_type,'
+        'lead_source,status,job_title,company_id,industry,annual_income_range,marketing_consent,'
+        'email_consent,sms_consent,phone_consent,assigned_to,last_contacted_at,last_event_attended_at)', 'authenticated', 'INSERT'),
+    ('convene.contacts('
+        'id,organization_id,profile_id,first_name,last_name,email,phone,date_of_birth,gender,'
+        'address_line1,address_line2,city,state_province,postal_code,country,contact_type,lead_source,'
+        'status,job_title,company_id,industry,annual_income_range,marketing_consent,email_consent,'
+        'sms_consent,phone_consent,assigned_to,last_contacted_at,last_event_attended_at)', 'authenticated', 'UPDATE'),
+    ('convene.contacts', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.leads', 'authenticated', 'SELECT, DELETE'),
+    ('convene.leads('
+        'id,organization_id,created_by,contact_id,company_id,event_id,lead_source,lead_status,'
+        'estimated_value,currency,probability_percentage,expected_close_date,assigned_to,budget_range,'
+        'decision_timeline,decision_makers,pain_points,requirements)', 'authenticated', 'INSERT'),
+    ('convene.leads('
+        'id,organization_id,contact_id,company_id,event_id,lead_source,lead_status,estimated_value,'
+        'currency,probability_percentage,expected_close_date,assigned_to,budget_range,decision_timeline,'
+        'decision_makers,pain_points,requirements)', 'authenticated', 'UPDATE'),
+    ('convene.leads', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.opportunities', 'authenticated', 'SELECT, INSERT, DELETE'),
+    ('convene.opportunities('
+        'id,organization_id,lead_id,contact_id,company_id,event_id,name,description,stage,amount,'
+        'currency,probability,expected_close_date,actual_close_date,sales_methodology,competitor,'
+        'win_reason,loss_reason,assigned_to)', 'authenticated', 'UPDATE'),
+    ('convene.opportunities', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.interactions', 'authenticated', 'SELECT, INSERT, DELETE'),
+    ('convene.interactions('
+        'id,organization_id,contact_id,company_id,event_id,opportunity_id,interaction_type,subject,'
+        'content,direction,scheduled_at,occurred_at,duration_minutes,outcome,next_action,'
+        'next_action_date)', 'authenticated', 'UPDATE'),
+    ('convene.interactions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.campaigns', 'authenticated', 'SELECT, INSERT, DELETE'),
+    ('convene.campaigns('
+        'id,organization_id,event_id,name,description,campaign_type,start_date,end_date,status,'
+        'budget,currency,cost_per_click,cost_per_impression,cost_per_acquisition,target_audience,'
+        'creative_assets,automation_rules,assigned_to)', 'authenticated', 'UPDATE'),
+    ('convene.campaigns', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.tasks', 'authenticated', 'SELECT, INSERT, DELETE'),
+    ('convene.tasks('
+        'id,organization_id,title,description,task_type,priority,due_date,completed_at,status,'
+        'assigned_to,contact_id,company_id,opportunity_id,event_id,reminder_sent,reminder_date)', 'authenticated', 'UPDATE'),
+    ('convene.tasks', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.notes', 'authenticated', 'SELECT, INSERT, DELETE'),
+    ('convene.notes('
+        'id,organization_id,title,content,note_type,is_private,is_important,contact_id,company_id,'
+        'opportunity_id,event_id,interaction_id)', 'authenticated', 'UPDATE'),
+    ('convene.notes', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.campaign_recipients', 'authenticated', 'SELECT, DELETE'),
+    ('convene.campaign_recipients(id,organization_id,campaign_id,contact_id)', 'authenticated', 'INSERT'),
+    ('convene.campaign_recipients', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
     -- Ticketing.
 
@@ -136,6 +196,7 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene_private.my_staffed_event_ids()', 'anon', 'EXECUTE'),
     ('convene_private.visible_event_ids()', 'anon', 'EXECUTE'),
     ('convene_private.visible_venue_ids()', 'anon', 'EXECUTE'),
+    ('convene_private.my_team_campaign_ids(text)', 'authenticated', 'EXECUTE'),
     ('convene_private.default_organization_id()', 'authenticated', 'EXECUTE'),
     ('convene_private.session_text(text,text,text[])', 'service', 'EXECUTE'),
     ('convene_private.enqueue_embedding(uuid[],integer)', 'service', 'EXECUTE'),
