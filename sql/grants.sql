@@ -177,9 +177,24 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
 
     -- Leads.
 
-    -- Money.
+    -- Money. Of an order not what is between platform and organization, nor what only Stripe's answers are matched by.
+    ('convene.payout_configurations', 'authenticated', 'SELECT'),
+    ('convene.payout_configurations', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.sponsorship_orders('
+        'id,package_id,sponsor_id,event_id,organization_id,amount_cents,currency,refunded_cents,status,status_reason,'
+        'cancel_reason,transfer_group,payment_error,reserved_until,paid_at,fulfilled_at,cancelled_at,refunded_at,'
+        'disputed_at,created_at,updated_at)', 'authenticated', 'SELECT'),
+    ('convene.sponsorship_orders', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.sponsorship_deliverables', 'authenticated', 'SELECT'),
+    ('convene.sponsorship_deliverables', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.sponsorship_payouts', 'authenticated', 'SELECT'),
+    ('convene.sponsorship_payouts', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.payout_queue', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.stripe_events', 'service', 'SELECT, INSERT, UPDATE'),
+    ('convene.ledger', 'service', 'SELECT, INSERT'),
 
-    -- Audit.
+    -- Audit. Triggers write it.
+    ('convene.audit_log', 'service', 'SELECT'),
 
     -- Functions that policies and defaults call as the caller.
     ('convene_private.my_profile_id()', 'authenticated', 'EXECUTE'),
@@ -198,11 +213,20 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene_private.visible_venue_ids()', 'anon', 'EXECUTE'),
     ('convene_private.my_team_campaign_ids(text)', 'authenticated', 'EXECUTE'),
     ('convene_private.default_organization_id()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_sponsorship_order_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_paid_event_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.session_text(text,text,text[])', 'service', 'EXECUTE'),
     ('convene_private.enqueue_embedding(uuid[],integer)', 'service', 'EXECUTE'),
     ('convene_private.refresh_popularity(uuid)', 'service', 'EXECUTE')
 $$;
 COMMENT ON FUNCTION convene_private.api_grants() IS 'What the API roles are granted';
 
--- Roles get what the list says and nothing from PUBLIC.
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA convene_private FROM PUBLIC;
+-- Roles get what the list says, and nothing from PUBLIC or from default privileges.
+SELECT convene_private.revoke_all('FUNCTION', p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner)
+FROM pg_proc p WHERE p.pronamespace = 'convene_private'::regnamespace;
+SELECT convene_private.revoke_all('SCHEMA', 'convene_private', n.nspacl, n.nspowner)
+FROM pg_namespace n WHERE n.nspname = 'convene_private';
+SELECT convene_private.revoke_all('TABLE', c.oid::regclass::text, c.relacl, c.relowner)
+FROM pg_class c
+WHERE c.oid IN (SELECT to_regclass(g.object) FROM convene_private.api_grants() g)
+   OR c.oid IN (SELECT i.inhrelid FROM pg_inherits i JOIN convene_private.api_grants() g ON to_regclass(g.object) = i.inhparent);
