@@ -169,9 +169,96 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
 
     -- Networking.
 
-    -- Peers.
+    -- Peers. Consent is in no INSERT: only the contractor gives it, by an UPDATE.
+    ('convene.contractors', 'authenticated', 'SELECT'),
+    ('convene.contractors('
+        'profile_id,first_name,last_name,company_name,email,phone,city,state,focus_areas,services_offered,revenue_tier,'
+        'team_size,years_in_business,technology_stack,disc_style,cross_event_opt_in)', 'authenticated', 'INSERT'),
+    ('convene.contractors('
+        'first_name,last_name,company_name,email,phone,city,state,focus_areas,services_offered,revenue_tier,'
+        'team_size,years_in_business,technology_stack,disc_style,cross_event_opt_in)', 'authenticated', 'UPDATE'),
+    ('convene.contractors', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.event_attendees', 'authenticated', 'SELECT'),
+    ('convene.event_attendees(event_id,contractor_id,attendee_id,checked_in_at)', 'authenticated', 'INSERT'),
+    ('convene.event_attendees(attendee_id,checked_in_at,peer_matching_opt_in,muted_until)', 'authenticated', 'UPDATE'),
+    ('convene.event_attendees', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.event_peer_matches('
+        'id,event_id,contractor1_id,contractor2_id,match_type,match_criteria,match_score,match_reason,'
+        'introduction_sent_time,contractor1_response,contractor2_response,contractor1_responded_at,'
+        'contractor2_responded_at,contacts_exchanged_at,connection_made,meeting_scheduled,meeting_time,'
+        'meeting_location,pcr_score,created_at,updated_at)', 'authenticated', 'SELECT'),
+    ('convene.event_peer_matches', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.service_families', 'authenticated', 'SELECT'),
+    ('convene.service_families', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.message_templates', 'authenticated', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.message_templates', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.peer_messages', 'authenticated', 'SELECT'),
+    ('convene.peer_messages', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
-    -- Sponsorship.
+    -- Sponsorship. Of sponsors not the organizer's notes and forecast, which the sponsor would read as well.
+    ('convene.sponsors('
+        'id,organization_id,event_id,profile_id,company_id,contact_id,company_name,company_website,industry,company_size,'
+        'brand_values,primary_contact_name,primary_contact_email,primary_contact_phone,sponsorship_tier,package_id,'
+        'contract_value,sponsorship_amount,currency,contract_signed,contract_signed_date,contract_url,payment_schedule,'
+        'status,payment_status,fulfilment_status,benefits_included,deliverables,logo_placement,speaking_opportunities,'
+        'logo_url,website_url,marketing_materials,social_media_links,total_leads_collected,total_booth_visits,'
+        'total_interactions,engagement_score,projected_roi,actual_roi,satisfaction_score,assigned_to,tags,custom_fields,'
+        'created_at,updated_at)', 'authenticated', 'SELECT'),
+    ('convene.sponsors('
+        'id,event_id,profile_id,company_id,contact_id,company_name,company_website,industry,company_size,'
+        'brand_values,primary_contact_name,primary_contact_email,primary_contact_phone,sponsorship_tier,package_id,'
+        'contract_value,sponsorship_amount,currency,contract_signed,contract_signed_date,contract_url,payment_schedule,'
+        'status,payment_status,fulfilment_status,benefits_included,deliverables,logo_placement,speaking_opportunities,'
+        'logo_url,website_url,marketing_materials,social_media_links,assigned_to,notes,tags,custom_fields)',
+        'authenticated', 'INSERT'),
+    ('convene.sponsors('
+        'profile_id,company_id,contact_id,company_name,company_website,industry,company_size,'
+        'brand_values,primary_contact_name,primary_contact_email,primary_contact_phone,sponsorship_tier,package_id,'
+        'contract_value,sponsorship_amount,currency,contract_signed,contract_signed_date,contract_url,payment_schedule,'
+        'status,payment_status,fulfilment_status,benefits_included,deliverables,logo_placement,speaking_opportunities,'
+        'logo_url,website_url,marketing_materials,social_media_links,assigned_to,notes,tags,custom_fields)',
+        'authenticated', 'UPDATE'),
+    ('convene.sponsors', 'authenticated', 'DELETE'),
+    ('convene.sponsors', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    -- sponsor_id, and event_id below, for upserts, as above.
+    ('convene.sponsor_profiles', 'authenticated', 'SELECT'),
+    ('convene.sponsor_profiles('
+        'sponsor_id,industry,company_size,annual_budget_cents,currency,brand_objectives,target_audience,ideal_customer,'
+        'preferred_categories,regions,objectives_embedding,embedding_model,objectives_text)', 'authenticated', 'INSERT'),
+    ('convene.sponsor_profiles('
+        'sponsor_id,industry,company_size,annual_budget_cents,currency,brand_objectives,target_audience,ideal_customer,'
+        'preferred_categories,regions,objectives_embedding,embedding_model,objectives_text)', 'authenticated', 'UPDATE'),
+    ('convene.sponsor_profiles', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.sponsorship_packages', 'anon', 'SELECT'),
+    ('convene.sponsorship_packages('
+        'id,event_id,package_name,tier,package_type,price_cents,currency,benefits,deliverables,total_available,status,'
+        'priority,description,highlights)', 'authenticated', 'INSERT'),
+    ('convene.sponsorship_packages('
+        'package_name,tier,package_type,price_cents,currency,benefits,deliverables,total_available,status,'
+        'priority,description,highlights)', 'authenticated', 'UPDATE'),
+    ('convene.sponsorship_packages', 'authenticated', 'DELETE'),
+    ('convene.sponsorship_packages', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.event_sponsorships', 'authenticated', 'SELECT'),
+    ('convene.event_sponsorships(id,event_id,sponsor_id,package_id,status,amount_cents,currency,cancellation_reason)',
+     'authenticated', 'INSERT'),
+    ('convene.event_sponsorships(package_id,status,amount_cents,currency,cancellation_reason)', 'authenticated', 'UPDATE'),
+    ('convene.event_sponsorships', 'authenticated', 'DELETE'),
+    ('convene.event_sponsorships', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.event_audience_insights', 'authenticated', 'SELECT'),
+    ('convene.event_audience_insights', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.event_embeddings', 'anon', 'SELECT'),
+    ('convene.event_embeddings(event_id,embedding,source_text,embedding_model)', 'authenticated', 'INSERT'),
+    ('convene.event_embeddings(event_id,embedding,source_text,embedding_model)', 'authenticated', 'UPDATE'),
+    ('convene.event_embeddings', 'authenticated', 'DELETE'),
+    ('convene.event_embeddings', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.sponsorship_matches', 'authenticated', 'SELECT'),
+    ('convene.sponsorship_matches', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.fit_recalc_queue', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.event_quality_scores', 'authenticated', 'SELECT'),
+    ('convene.event_quality_scores', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.sponsor_event_fit_scores', 'authenticated', 'SELECT'),
+    ('convene.sponsor_event_fit_scores', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.mv_refresh_log', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
     -- Signals.
 
@@ -209,12 +296,18 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene_private.my_managed_organization_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_managed_event_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_staffed_event_ids()', 'anon', 'EXECUTE'),
+    ('convene_private.my_sponsor_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_sponsored_event_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_market_event_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_staffed_sponsor_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.visible_event_ids()', 'anon', 'EXECUTE'),
     ('convene_private.visible_venue_ids()', 'anon', 'EXECUTE'),
     ('convene_private.my_team_campaign_ids(text)', 'authenticated', 'EXECUTE'),
     ('convene_private.default_organization_id()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_sponsorship_order_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_paid_event_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_contractor_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_shared_template_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.session_text(text,text,text[])', 'service', 'EXECUTE'),
     ('convene_private.enqueue_embedding(uuid[],integer)', 'service', 'EXECUTE'),
     ('convene_private.refresh_popularity(uuid)', 'service', 'EXECUTE')

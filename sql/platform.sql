@@ -73,6 +73,19 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION convene_private.refuse_rewrite() IS 'Keeps what is recorded as it was recorded';
 
+-- ALTER DEFAULT PRIVILEGES of whoever installs may have given rights on everything they make; ours are in one list.
+CREATE FUNCTION convene_private.revoke_all(p_kind text, p_object text, p_rights aclitem[], p_owner oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    holder record;
+BEGIN
+    FOR holder IN SELECT DISTINCT r.grantee FROM aclexplode(p_rights) r WHERE r.grantee <> p_owner LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM %s', p_kind, p_object,
+                       CASE holder.grantee WHEN 0 THEN 'PUBLIC' ELSE holder.grantee::regrole::text END);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION convene_private.revoke_all(text, text, aclitem[], oid) IS 'Takes everybody but the owner the rights on an object that was just made';
+
 -- Schema versions. The owner of this table is the owner of the data: native functions switch to that role.
 CREATE TABLE convene.schema_version (
     version text PRIMARY KEY,
@@ -109,6 +122,8 @@ INSERT INTO convene.settings (key, value, description) VALUES
     ('recommendation.min_people_shown', '10', 'Their number is named from so many people up, never below 10'),
     ('recommendation.collaborative_model', '"auto"', 'auto (chosen per event by a holdout), ease, bm25 or user_user'),
     ('agenda.travel_minutes', '5', 'Minutes a personal agenda leaves between sessions in different rooms'),
+    ('health.queue_lag_minutes', '15', 'Minutes after which waiting work is worth a warning of health()'),
+    ('health.marketplace_stale_hours', '25', 'Hours after which the marketplace counts as stale'),
     ('queue.max_attempts', '5', 'Attempts after which a job is parked'),
     ('queue.backoff_base_seconds', '10', 'Wait before the second attempt; it doubles with every further one'),
     ('queue.backoff_cap_seconds', '3600', 'The longest wait between two attempts');
@@ -211,19 +226,37 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION convene_private.enqueue_embedding(uuid[], integer) IS 'Queues sessions for embedding, those without a pending job; returns how many jobs it added';
 
+CREATE FUNCTION convene_private.embedding_model_of(p_model text, p_dimensions integer) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    known record;
+BEGIN
+    SELECT m.model, m.dimensions INTO known FROM convene.embedding_models m
+    WHERE CASE WHEN p_model IS NULL THEN m.is_default ELSE m.model = p_model END;
+    IF known.dimensions IS DISTINCT FROM p_dimensions THEN
+        RAISE EXCEPTION 'an embedding of model "%" has % dimensions, not %', coalesce(p_model, known.model, 'default'),
+                coalesce(known.dimensions::text, 'an unknown number of'), p_dimensions
+            USING ERRCODE = '22023', DETAIL = 'Every embedding has the dimension that embedding_models gives its model.',
+                  HINT = 'Name the model it is from; convene.add_embedding_model() registers a new one.';
+    END IF;
+    RETURN known.model;
+END $$;
+COMMENT ON FUNCTION convene_private.embedding_model_of(text, integer) IS 'The model of an embedding, null for the default one; refuses a dimension that is not the model''s';
+
 CREATE FUNCTION convene_private.index_embedding_model(p_model text, p_dimensions integer) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    -- The digest keeps apart models whose names shorten to the same words.
-    index_name text := 'idx_session_embeddings_vector_' || left(encode(sha256(convert_to(p_model, 'UTF8')), 'hex'), 8)
-                       || '_' || left(regexp_replace(lower(p_model), '[^a-z0-9]+', '_', 'g'), 24);
     type_name text := CASE WHEN p_dimensions <= 2000 THEN 'vector' ELSE 'halfvec' END;
     workers text := current_setting('max_parallel_maintenance_workers');
     home name;
     version integer[];
+    target record;
+    index_name text;
+    made text[] := '{}';
 BEGIN
     IF p_dimensions > 4000 THEN
-        RAISE NOTICE 'model "%" has % dimensions: an HNSW index holds at most 4000, its searches are exact', p_model, p_dimensions;
+        RAISE NOTICE 'model "%" has % dimensions: an HNSW index holds at most 4000, its searches are exact',
+                p_model, p_dimensions;
         RETURN NULL;
     END IF;
     SELECT n.nspname, string_to_array(substring(e.extversion FROM '^[0-9.]*[0-9]'), '.')::integer[] INTO STRICT home, version
@@ -232,13 +265,26 @@ BEGIN
     IF version < '{0,8,2}' THEN
         PERFORM set_config('max_parallel_maintenance_workers', '0', true);
     END IF;
-    EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON convene.session_embeddings USING hnsw '
-                   '((embedding::%2$I.%3$I(%4$s)) %2$I.%5$I) WHERE embedding_model = %6$L',
-                   index_name, home, type_name, p_dimensions, type_name || '_cosine_ops', p_model);
+    -- While the tables are being made this is called with some of them only, and then with those again.
+    FOR target IN
+        SELECT v.name, v.vectors FROM (VALUES ('session_embeddings', 'embedding'), ('sponsor_profiles', 'objectives_embedding'),
+                                              ('event_embeddings', 'embedding')) v(name, vectors)
+        WHERE to_regclass('convene.' || v.name) IS NOT NULL
+    LOOP
+        -- The digest keeps apart models whose names shorten to the same words.
+        index_name := 'idx_' || target.name || '_vector_' || left(encode(sha256(convert_to(p_model, 'UTF8')), 'hex'), 8)
+                      || '_' || left(regexp_replace(lower(p_model), '[^a-z0-9]+', '_', 'g'), 24);
+        made := made || index_name;
+        CONTINUE WHEN to_regclass(format('convene.%I', index_name)) IS NOT NULL;
+        EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON convene.%2$I USING hnsw '
+                       '((%3$I::%4$I.%5$I(%6$s)) %4$I.%7$I) WHERE embedding_model = %8$L',
+                       index_name, target.name, target.vectors, home, type_name, p_dimensions,
+                       type_name || '_cosine_ops', p_model);
+    END LOOP;
     PERFORM set_config('max_parallel_maintenance_workers', workers, true);
-    RETURN index_name;
+    RETURN array_to_string(made, ', ');
 END $$;
-COMMENT ON FUNCTION convene_private.index_embedding_model(text, integer) IS 'Makes the cosine index for the vectors of one model; returns its name';
+COMMENT ON FUNCTION convene_private.index_embedding_model(text, integer) IS 'Makes the cosine index for the vectors of one model on every table that has vectors; returns their names';
 
 -- Work for the world outside: messages, calls of a CRM, transfers. No foreign keys, as for every queue.
 CREATE TABLE convene.outbox (

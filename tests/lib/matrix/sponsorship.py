@@ -1,0 +1,118 @@
+"""The cells of domain sponsorship."""
+
+from ..factory import ident
+
+_SPONSOR = "WHERE sponsor_id = {sponsor}"
+_EVENT = "WHERE event_id = {event}"
+
+STATEMENTS = {
+    "sponsors": {
+        "select": "SELECT id FROM {t} WHERE id = {sponsor}", "select-notes": "SELECT notes FROM {t} WHERE id = {sponsor}",
+        "select-forecast": "SELECT renewal_probability FROM {t} WHERE id = {sponsor}",
+        "insert": "INSERT INTO {t} (event_id, company_name) VALUES ({event}, 'x')",
+        "update": "UPDATE {t} SET status = 'active', notes = 'x' WHERE id = {sponsor}",
+        "update-score": "UPDATE {t} SET engagement_score = 100 WHERE id = {sponsor}",
+        "update-roi": "UPDATE {t} SET actual_roi = 1000 WHERE id = {sponsor}",
+        "update-forecast": "UPDATE {t} SET renewal_likely = true WHERE id = {sponsor}",
+        "update-event": "UPDATE {t} SET event_id = event_id WHERE id = {sponsor}", "delete": "DELETE FROM {t} WHERE id = {sponsor}",
+    },
+    "sponsor_profiles": {
+        "select": f"SELECT industry FROM {{t}} {_SPONSOR}",
+        "insert": f"DELETE FROM {{t}} {_SPONSOR} ;; INSERT INTO {{t}} (sponsor_id, regions) VALUES ({{sponsor}}, '{{{{CA}}}}')",
+        "update": f"UPDATE {{t}} SET annual_budget_cents = 1 {_SPONSOR}",
+        "update-vector": f"UPDATE {{t}} SET objectives_embedding = '[1,0,0,0]', embedding_model = 'spare' {_SPONSOR}",
+        "update-reputation": f"UPDATE {{t}} SET reputation_score = 100 {_SPONSOR}",
+        "update-rev": f"UPDATE {{t}} SET rev = 1 {_SPONSOR}", "delete": f"DELETE FROM {{t}} {_SPONSOR}",
+    },
+    "sponsorship_packages": {
+        "select": "SELECT id FROM {t} WHERE id = {package}",
+        "insert": "INSERT INTO {t} (event_id, package_name, tier, price_cents, total_available) VALUES ({event}, 'x', 'gold', 1, 1)",
+        "update": "UPDATE {t} SET price_cents = 2 WHERE id = {package}", "update-sold": "UPDATE {t} SET sold = 1 WHERE id = {package}",
+        "delete": "DELETE FROM {t} WHERE id = {package}",
+    },
+    "event_sponsorships": {
+        "select": f"SELECT id FROM {{t}} {_SPONSOR} AND event_id = {{event}}",
+        "insert": f"DELETE FROM {{t}} {_SPONSOR} ;; INSERT INTO {{t}} (event_id, sponsor_id) VALUES ({{event}}, {{sponsor}})",
+        # A sponsor of the market, or somebody else's, who has not signed here.
+        "insert-foreign": "INSERT INTO {t} (event_id, sponsor_id) VALUES ({event}, {other_sponsor})",
+        "update": f"UPDATE {{t}} SET status = 'active' {_SPONSOR} AND event_id = {{event}}",
+        "update-roi": f"UPDATE {{t}} SET roi = 1000 {_SPONSOR}",
+        "update-sponsor": f"UPDATE {{t}} SET sponsor_id = {{other_sponsor}} {_SPONSOR}",
+        "delete": f"DELETE FROM {{t}} {_SPONSOR} AND event_id = {{event}}",
+    },
+    "event_audience_insights": {
+        "select": f"SELECT attendee_count FROM {{t}} {_EVENT}",
+        "insert": f"DELETE FROM {{t}} {_EVENT} ;; INSERT INTO {{t}} (event_id) VALUES ({{event}})",
+        "update": f"UPDATE {{t}} SET engagement_score = 1 {_EVENT}", "delete": f"DELETE FROM {{t}} {_EVENT}",
+    },
+    "event_embeddings": {
+        "select": f"SELECT source_text FROM {{t}} {_EVENT}",
+        "insert": f"DELETE FROM {{t}} {_EVENT} ;; INSERT INTO {{t}} (event_id, embedding, source_text, embedding_model)"
+                  " VALUES ({event}, '[1,2,3,4]', 'x', 'spare')",
+        "update": f"UPDATE {{t}} SET source_text = 'y' {_EVENT}", "update-rev": f"UPDATE {{t}} SET rev = 1 {_EVENT}",
+        "delete": f"DELETE FROM {{t}} {_EVENT}",
+    },
+    "sponsorship_matches": {
+        "select": f"SELECT score FROM {{t}} {_SPONSOR} AND event_id = {{event}}",
+        "insert": f"DELETE FROM {{t}} {_SPONSOR} ;;"
+                  " INSERT INTO {t} (event_id, sponsor_id, score, status) VALUES ({event}, {sponsor}, 1, 'accepted')",
+        "update": f"UPDATE {{t}} SET status = 'accepted' {_SPONSOR}", "delete": f"DELETE FROM {{t}} {_SPONSOR}",
+    },
+    "fit_recalc_queue": {
+        "select": f"SELECT id FROM {{t}} {_EVENT}", "insert": "INSERT INTO {t} (event_id) VALUES ({event})",
+        "update": f"UPDATE {{t}} SET priority = 9 {_EVENT}", "delete": f"DELETE FROM {{t}} {_EVENT}",
+    },
+    "event_quality_scores": {
+        "select": f"SELECT quality_tier FROM {{t}} {_EVENT}",
+        "insert": f"DELETE FROM {{t}} {_EVENT} ;; INSERT INTO {{t}} (event_id, quality_score) VALUES ({{event}}, 100)",
+        "update": f"UPDATE {{t}} SET quality_score = 100 {_EVENT}", "delete": f"DELETE FROM {{t}} {_EVENT}",
+    },
+    "sponsor_event_fit_scores": {
+        "select": f"SELECT score FROM {{t}} {_SPONSOR} AND event_id = {{event}}",
+        "insert": f"DELETE FROM {{t}} {_SPONSOR} ;; INSERT INTO {{t}} (sponsor_id, event_id, score) VALUES ({{sponsor}}, {{event}}, 1)",
+        "update": f"UPDATE {{t}} SET score = 1 {_SPONSOR}", "delete": f"DELETE FROM {{t}} {_SPONSOR}",
+    },
+    "mv_refresh_log": {
+        "select": "SELECT view_name FROM {t} LIMIT 1", "insert": "INSERT INTO {t} (view_name) VALUES ('x')",
+        "update": "UPDATE {t} SET message = 'x'", "delete": "DELETE FROM {t}",
+    },
+}
+
+
+def add_rows(world, conn):
+    """A sponsor of each event who signs in, with a package and all that is known and computed; one on the market; a draft's
+    package and figures."""
+    for name in ("a", "b", "draft"):
+        event = world.rows[name]["event"]
+        world.rows[name]["package"] = package = ident("package", name)
+        conn.execute("INSERT INTO convene.sponsorship_packages (id, event_id, package_name, tier, price_cents, total_available)"
+                     " VALUES (%s, %s, 'Gold', 'gold', 500000, 3)", [package, event])
+        conn.execute("INSERT INTO convene.event_audience_insights (event_id, attendee_count) VALUES (%s, 3)", [event])
+        conn.execute("INSERT INTO convene.event_embeddings (event_id, embedding, source_text, embedding_model)"
+                     " VALUES (%s, '[1,2,3,4]', 'x', 'spare')", [event])
+        conn.execute("INSERT INTO convene.event_quality_scores (event_id, quality_score) VALUES (%s, 70)", [event])
+        conn.execute("INSERT INTO convene.fit_recalc_queue (event_id) VALUES (%s)", [event])
+    for name in ("a", "b"):
+        row = world.rows[name]
+        sponsor, sub = ident("sponsor", name), world.roles[f"sponsor_{name}"][1]
+        world.rows[f"sponsor_{name}"] = {**row, "sponsor": sponsor, "sub": sub, "other_sponsor": ident("sponsor", "market")}
+        conn.execute("INSERT INTO convene.sponsors (id, event_id, profile_id, company_name, package_id, sponsorship_tier, status)"
+                     " VALUES (%s, %s, %s, %s, %s, 'gold', 'active')", [sponsor, row["event"], sub, f"Sponsor {name}", row["package"]])
+        _known(conn, sponsor, row["event"])
+        conn.execute("INSERT INTO convene.event_sponsorships (event_id, sponsor_id, status) VALUES (%s, %s, 'confirmed')",
+                     [row["event"], sponsor])
+    # On the market: the person of sponsor_a acts for it too; matched with event b, which has only proposed.
+    market = ident("sponsor", "market")
+    conn.execute("INSERT INTO convene.sponsors (id, profile_id, company_name) VALUES (%s, %s, 'Market')",
+                 [market, world.roles["sponsor_a"][1]])
+    _known(conn, market, world.rows["b"]["event"])
+    conn.execute("INSERT INTO convene.event_sponsorships (event_id, sponsor_id) VALUES (%s, %s)", [world.rows["b"]["event"], market])
+    world.rows["market"] = {**world.rows["b"], "event": None, "sponsor": market}
+    world.rows["market_at_b"] = {**world.rows["b"], "sponsor": market, "other_sponsor": ident("sponsor", "a")}
+    conn.execute("INSERT INTO convene.mv_refresh_log (view_name) VALUES ('mv_event_quality_scores')")
+
+
+def _known(conn, sponsor, event):
+    conn.execute("INSERT INTO convene.sponsor_profiles (sponsor_id, annual_budget_cents) VALUES (%s, 5000000)", [sponsor])
+    conn.execute("INSERT INTO convene.sponsorship_matches (event_id, sponsor_id, score) VALUES (%s, %s, 0.5)", [event, sponsor])
+    conn.execute("INSERT INTO convene.sponsor_event_fit_scores (sponsor_id, event_id, score) VALUES (%s, %s, 0.5)", [sponsor, event])
