@@ -65,7 +65,15 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.speakers', 'authenticated', 'INSERT, UPDATE, DELETE'),
     ('convene.speakers', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.sessions', 'anon', 'SELECT'),
-    ('convene.sessions', 'authenticated', 'INSERT, UPDATE, DELETE'),
+    ('convene.sessions('
+        'id,event_id,speaker_id,venue_id,title,description,session_type,difficulty_level,topics,room,start_time,'
+        'end_time,max_attendees,registration_required,registration_deadline,waitlist_enabled,materials_urls,'
+        'recording_url,chat_enabled,qa_enabled,status)', 'authenticated', 'INSERT'),
+    ('convene.sessions('
+        'event_id,speaker_id,venue_id,title,description,session_type,difficulty_level,topics,room,start_time,'
+        'end_time,max_attendees,registration_required,registration_deadline,waitlist_enabled,materials_urls,'
+        'recording_url,chat_enabled,qa_enabled,status)', 'authenticated', 'UPDATE'),
+    ('convene.sessions', 'authenticated', 'DELETE'),
     ('convene.sessions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.event_revisions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.attendees', 'authenticated', 'SELECT'),
@@ -76,6 +84,29 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.event_materials', 'anon', 'SELECT'),
     ('convene.event_materials', 'authenticated', 'INSERT, UPDATE, DELETE'),
     ('convene.event_materials', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.event_announcements('
+        'id,event_id,session_id,title,content,priority,target_audience,sent_at,status,created_at,updated_at)', 'anon', 'SELECT'),
+    ('convene.event_announcements', 'authenticated', 'SELECT'),
+    ('convene.event_announcements('
+        'id,event_id,session_id,author_id,title,content,priority,target_audience,target_segments,delivery_method,'
+        'scheduled_for,status)', 'authenticated', 'INSERT'),
+    ('convene.event_announcements('
+        'session_id,author_id,title,content,priority,target_audience,target_segments,delivery_method,scheduled_for,'
+        'status)', 'authenticated', 'UPDATE'),
+    ('convene.event_announcements', 'authenticated', 'DELETE'),
+    ('convene.event_announcements', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.event_feedback', 'authenticated', 'SELECT'),
+    ('convene.event_feedback('
+        'event_id,session_id,attendee_id,overall_rating,content_rating,speaker_rating,venue_rating,'
+        'organization_rating,value_rating,comments,suggestions,best_aspects,improvement_areas,would_recommend,'
+        'would_attend_again,session_rating,session_comments,is_anonymous)', 'authenticated', 'INSERT'),
+    ('convene.event_feedback('
+        'event_id,session_id,attendee_id,overall_rating,content_rating,speaker_rating,venue_rating,'
+        'organization_rating,value_rating,comments,suggestions,best_aspects,improvement_areas,would_recommend,'
+        'would_attend_again,session_rating,session_comments,is_anonymous)', 'authenticated', 'UPDATE'),
+    ('convene.event_feedback', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.event_analytics', 'authenticated', 'SELECT'),
+    ('convene.event_analytics', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
     -- CRM. Scores, and what became of a mailing, are written by functions; who made a record is settled when it is made. An
     -- upsert names id and organization_id in its UPDATE; neither changes.
@@ -139,7 +170,97 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.campaign_recipients(id,organization_id,campaign_id,contact_id)', 'authenticated', 'INSERT'),
     ('convene.campaign_recipients', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
-    -- Ticketing.
+    -- Ticketing. Counts, what was bought and what was earned are written by functions.
+    ('convene.ticket_types', 'anon', 'SELECT'),
+    ('convene.ticket_types('
+        'id,event_id,name,description,ticket_category,price,currency,tax_rate,total_capacity,min_per_order,'
+        'max_per_order,sale_start_date,sale_end_date,features,benefits,is_transferable,status)', 'authenticated', 'INSERT'),
+    ('convene.ticket_types('
+        'name,description,ticket_category,price,currency,tax_rate,total_capacity,min_per_order,max_per_order,'
+        'sale_start_date,sale_end_date,features,benefits,is_transferable,status)', 'authenticated', 'UPDATE'),
+    ('convene.ticket_types', 'authenticated', 'DELETE'),
+    ('convene.ticket_types', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.bundles', 'anon', 'SELECT'),
+    ('convene.bundles('
+        'id,event_id,name,description,bundle_type,price,currency,discount_amount,discount_percentage,'
+        'total_quantity,sale_start_date,sale_end_date,benefits,exclusive_access,status)', 'authenticated', 'INSERT'),
+    ('convene.bundles('
+        'name,description,bundle_type,price,currency,discount_amount,discount_percentage,total_quantity,'
+        'sale_start_date,sale_end_date,benefits,exclusive_access,status)', 'authenticated', 'UPDATE'),
+    ('convene.bundles', 'authenticated', 'DELETE'),
+    ('convene.bundles', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.bundle_items', 'anon', 'SELECT'),
+    ('convene.bundle_items(id,bundle_id,event_id,ticket_type_id,quantity,included_features)', 'authenticated', 'INSERT'),
+    ('convene.bundle_items(bundle_id,ticket_type_id,quantity,included_features)', 'authenticated', 'UPDATE'),
+    ('convene.bundle_items', 'authenticated', 'DELETE'),
+    ('convene.bundle_items', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.seat_maps', 'anon', 'SELECT'),
+    ('convene.seat_maps('
+        'id,event_id,venue_id,name,description,map_type,svg_content,map_image_url,total_capacity,rows,'
+        'seats_per_row,seat_pricing,section_names)', 'authenticated', 'INSERT'),
+    ('convene.seat_maps('
+        'venue_id,name,description,map_type,svg_content,map_image_url,total_capacity,rows,seats_per_row,'
+        'seat_pricing,section_names)', 'authenticated', 'UPDATE'),
+    ('convene.seat_maps', 'authenticated', 'DELETE'),
+    ('convene.seat_maps', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.seat_assignments', 'authenticated', 'SELECT'),
+    ('convene.seat_assignments('
+        'id,seat_map_id,event_id,ticket_id,attendee_id,row_number,seat_number,section_name,seat_label,assigned_at,'
+        'assigned_by,accessibility_needs,dietary_restrictions)', 'authenticated', 'INSERT'),
+    ('convene.seat_assignments('
+        'seat_map_id,ticket_id,attendee_id,row_number,seat_number,section_name,seat_label,assigned_at,assigned_by,'
+        'accessibility_needs,dietary_restrictions)', 'authenticated', 'UPDATE'),
+    ('convene.seat_assignments', 'authenticated', 'DELETE'),
+    ('convene.seat_assignments', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.vouchers', 'authenticated', 'SELECT'),
+    ('convene.vouchers('
+        'id,organization_id,event_id,created_by,code,name,description,discount_type,discount_value,'
+        'max_discount_amount,min_purchase_amount,currency,usage_limit,usage_limit_per_customer,valid_from,valid_to,'
+        'applicable_ticket_types,customer_restrictions,status)', 'authenticated', 'INSERT'),
+    ('convene.vouchers('
+        'event_id,created_by,code,name,description,discount_type,discount_value,max_discount_amount,'
+        'min_purchase_amount,currency,usage_limit,usage_limit_per_customer,valid_from,valid_to,'
+        'applicable_ticket_types,customer_restrictions,status)', 'authenticated', 'UPDATE'),
+    ('convene.vouchers', 'authenticated', 'DELETE'),
+    ('convene.vouchers', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.promoters('
+        'id,organization_id,contact_id,promoter_code,company_name,phone,email,address,commission_type,'
+        'commission_rate,commission_cap,currency,total_sales,total_commission,total_events,status,permissions,'
+        'assigned_to,created_at,updated_at)', 'authenticated', 'SELECT'),
+    ('convene.promoters('
+        'id,organization_id,contact_id,promoter_code,company_name,tax_id,phone,email,address,commission_type,'
+        'commission_rate,commission_cap,currency,status,permissions,assigned_to)', 'authenticated', 'INSERT'),
+    ('convene.promoters('
+        'contact_id,promoter_code,company_name,tax_id,phone,email,address,commission_type,commission_rate,'
+        'commission_cap,currency,status,permissions,assigned_to)', 'authenticated', 'UPDATE'),
+    ('convene.promoters', 'authenticated', 'DELETE'),
+    ('convene.promoters', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.promoter_commissions', 'authenticated', 'SELECT'),
+    ('convene.promoter_commissions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    -- Not the keys of the payment, nor what the organizer notes.
+    ('convene.orders('
+        'id,event_id,organization_id,order_number,profile_id,contact_id,opportunity_id,buyer_name,buyer_email,'
+        'buyer_phone,billing_address,channel,status,currency,subtotal_cents,discount_cents,tax_cents,total_cents,'
+        'refunded_cents,promoter_id,payment_method,expires_at,paid_at,cancelled_at,refunded_at,disputed_at,'
+        'status_reason,created_at,updated_at)', 'authenticated', 'SELECT'),
+    ('convene.orders', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.order_items', 'authenticated', 'SELECT'),
+    ('convene.order_items', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    -- Not qr_token, which lets in whoever shows it.
+    ('convene.tickets('
+        'id,event_id,ticket_type_id,order_id,order_item_id,attendee_id,holder_name,holder_email,qr_issued_at,'
+        'status,paid_cents,refunded_cents,used_at,refunded_at,transferred_at,transfer_count,created_at,updated_at)', 'authenticated', 'SELECT'),
+    ('convene.tickets', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.voucher_redemptions', 'authenticated', 'SELECT'),
+    ('convene.voucher_redemptions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.check_ins('
+        'id,event_id,attendee_id,ticket_id,checked_in_at,checked_out_at,check_in_method,check_in_location,'
+        'validated_by,validation_notes,duration_minutes,is_present,created_at,updated_at)', 'authenticated', 'SELECT'),
+    ('convene.check_ins', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.waitlist_entries', 'authenticated', 'SELECT'),
+    ('convene.waitlist_entries', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.session_registrations', 'authenticated', 'SELECT'),
+    ('convene.session_registrations', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
     -- Recommendation. attendee_id and event_id may be named in an UPDATE because an upsert does; a trigger refuses to change them.
     ('convene.attendee_preferences', 'authenticated', 'SELECT'),
@@ -286,6 +407,10 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     -- Functions that policies and defaults call as the caller.
     ('convene_private.my_profile_id()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_attendee_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_analysed_event_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_order_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_promoter_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.minor_units(text)', 'authenticated', 'EXECUTE'),
     ('convene_private.my_attended_event_ids()', 'anon', 'EXECUTE'),
     ('convene_private.my_organization_ids()', 'anon', 'EXECUTE'),
     ('convene_private.my_owned_organization_ids()', 'authenticated', 'EXECUTE'),
