@@ -46,6 +46,7 @@ CREATE TABLE convene.events (
     regions text[] NOT NULL DEFAULT '{}',
     capacity integer CHECK (capacity > 0),
     website text,
+    session_clash_rule text NOT NULL DEFAULT 'warn' CHECK (session_clash_rule IN ('block', 'warn', 'ignore')),
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (id, organization_id),
@@ -54,6 +55,7 @@ CREATE TABLE convene.events (
 COMMENT ON TABLE convene.events IS 'Events. Published and completed ones are public, the others are seen by their people only';
 COMMENT ON COLUMN convene.events.organizer_id IS 'The responsible person; rights come from organization_members, not from here';
 COMMENT ON COLUMN convene.events.time_zone IS 'Zone of local times and of days at this event';
+COMMENT ON COLUMN convene.events.session_clash_rule IS 'What happens when somebody registers for two sessions at the same time: refused, told, or nothing';
 CREATE INDEX idx_events_organization ON convene.events (organization_id);
 CREATE INDEX idx_events_organizer ON convene.events (organizer_id);
 CREATE INDEX idx_events_venue ON convene.events (venue_id);
@@ -142,7 +144,7 @@ CREATE TABLE convene.sessions (
     FOREIGN KEY (speaker_id, event_id) REFERENCES convene.speakers (id, event_id) ON DELETE SET NULL (speaker_id)
 );
 COMMENT ON TABLE convene.sessions IS 'The programme of an event';
-COMMENT ON COLUMN convene.sessions.current_registrations IS 'Seats taken; also what the recommendation document calls registration_count';
+COMMENT ON COLUMN convene.sessions.current_registrations IS 'Places taken, kept by session_registrations; also what the recommendation document calls registration_count';
 COMMENT ON COLUMN convene.sessions.max_attendees IS 'Null: no limit';
 CREATE INDEX idx_sessions_event ON convene.sessions (event_id, start_time);
 CREATE INDEX idx_sessions_speaker ON convene.sessions (speaker_id);
@@ -244,6 +246,113 @@ CREATE INDEX idx_event_materials_uploaded_by ON convene.event_materials (uploade
 CREATE TRIGGER event_materials_touch BEFORE UPDATE ON convene.event_materials
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
+CREATE TABLE convene.event_announcements (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    session_id uuid,
+    author_id uuid REFERENCES convene.users ON DELETE SET NULL,
+    title text NOT NULL CHECK (title <> ''),
+    content text NOT NULL CHECK (content <> ''),
+    priority text NOT NULL DEFAULT 'normal' CHECK (priority IN ('low', 'normal', 'high', 'urgent')),
+    target_audience text NOT NULL DEFAULT 'attendees'
+        CHECK (target_audience IN ('all', 'attendees', 'speakers', 'sponsors', 'organizers', 'vip')),
+    target_segments jsonb CHECK (jsonb_typeof(target_segments) = 'object'),
+    delivery_method text[] NOT NULL DEFAULT '{in_app}'
+        CHECK (delivery_method <@ ARRAY['email', 'push', 'in_app', 'sms', 'website']),
+    scheduled_for timestamptz,
+    sent_at timestamptz,
+    status text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'scheduled', 'sent', 'cancelled')),
+    delivery_count integer NOT NULL DEFAULT 0 CHECK (delivery_count >= 0),
+    open_count integer NOT NULL DEFAULT 0 CHECK (open_count >= 0),
+    click_count integer NOT NULL DEFAULT 0 CHECK (click_count >= 0),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (status <> 'scheduled' OR scheduled_for IS NOT NULL),
+    CHECK (status <> 'sent' OR sent_at IS NOT NULL),
+    FOREIGN KEY (session_id, event_id) REFERENCES convene.sessions (id, event_id) ON DELETE SET NULL (session_id)
+);
+COMMENT ON TABLE convene.event_announcements IS 'What the organizer tells people of an event or of one of its sessions';
+COMMENT ON COLUMN convene.event_announcements.target_audience IS 'all: whoever sees the event; staff of the organization sees every announcement';
+COMMENT ON COLUMN convene.event_announcements.target_segments IS 'A narrower choice within the audience of those whom it is delivered to; not a secret to the others';
+COMMENT ON COLUMN convene.event_announcements.sent_at IS 'Set when the status becomes sent';
+COMMENT ON COLUMN convene.event_announcements.delivery_count IS 'Counted by functions, as are open_count and click_count';
+CREATE INDEX idx_event_announcements_event ON convene.event_announcements (event_id, status, target_audience);
+CREATE INDEX idx_event_announcements_session ON convene.event_announcements (session_id);
+CREATE INDEX idx_event_announcements_author ON convene.event_announcements (author_id);
+CREATE INDEX idx_event_announcements_scheduled ON convene.event_announcements (scheduled_for) WHERE status = 'scheduled';
+CREATE TRIGGER event_announcements_touch BEFORE UPDATE ON convene.event_announcements
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE FUNCTION convene_private.stamp_announcement() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.sent_at := now();
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.stamp_announcement() IS 'Notes when an announcement was sent';
+CREATE TRIGGER event_announcements_stamp BEFORE INSERT OR UPDATE ON convene.event_announcements
+    FOR EACH ROW WHEN (NEW.status = 'sent' AND NEW.sent_at IS NULL)
+    EXECUTE FUNCTION convene_private.stamp_announcement();
+
+CREATE TABLE convene.event_feedback (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    session_id uuid,
+    attendee_id uuid NOT NULL,
+    overall_rating integer CHECK (overall_rating BETWEEN 1 AND 5),
+    content_rating integer CHECK (content_rating BETWEEN 1 AND 5),
+    speaker_rating integer CHECK (speaker_rating BETWEEN 1 AND 5),
+    venue_rating integer CHECK (venue_rating BETWEEN 1 AND 5),
+    organization_rating integer CHECK (organization_rating BETWEEN 1 AND 5),
+    value_rating integer CHECK (value_rating BETWEEN 1 AND 5),
+    comments text,
+    suggestions text,
+    best_aspects text,
+    improvement_areas text,
+    would_recommend boolean,
+    would_attend_again boolean,
+    session_rating integer CHECK (session_rating BETWEEN 1 AND 5),
+    session_comments text,
+    is_anonymous boolean NOT NULL DEFAULT false,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE NULLS NOT DISTINCT (attendee_id, session_id),
+    FOREIGN KEY (attendee_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE,
+    FOREIGN KEY (session_id, event_id) REFERENCES convene.sessions (id, event_id) ON DELETE CASCADE
+);
+COMMENT ON TABLE convene.event_feedback IS 'What attendees say about an event or a session, once about each. Anonymous rows are read by their author alone: staff gets them as means and counts over several people, without row, id or time, and nothing else may note when or by whom one was given';
+COMMENT ON COLUMN convene.event_feedback.session_id IS 'Null: about the event as a whole';
+COMMENT ON COLUMN convene.event_feedback.is_anonymous IS 'Staff does not see the row at all, because attendee and time would tell whose it is';
+CREATE INDEX idx_event_feedback_event ON convene.event_feedback (event_id, is_anonymous);
+CREATE INDEX idx_event_feedback_session ON convene.event_feedback (session_id);
+CREATE TRIGGER event_feedback_touch BEFORE UPDATE ON convene.event_feedback
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.event_analytics (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    session_id uuid,
+    metric_name text NOT NULL CHECK (metric_name <> ''),
+    metric_value numeric(20,4),
+    metric_unit text,
+    measurement_time timestamptz NOT NULL DEFAULT now(),
+    data_source text,
+    dimension_1 text,
+    dimension_2 text,
+    dimension_3 text,
+    raw_data jsonb,
+    calculation_method text,
+    calculation_period text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (session_id, event_id) REFERENCES convene.sessions (id, event_id) ON DELETE CASCADE
+);
+COMMENT ON TABLE convene.event_analytics IS 'Measured values of an event over time, for those whose role permits analytics';
+COMMENT ON COLUMN convene.event_analytics.data_source IS 'Where the number comes from: registration, check_in, feedback, engagement, revenue and the like';
+COMMENT ON COLUMN convene.event_analytics.dimension_1 IS 'What it is broken down by, as are the other two: an industry, a ticket type';
+COMMENT ON COLUMN convene.event_analytics.calculation_period IS 'What the value covers: hourly, daily, total, average and the like';
+CREATE INDEX idx_event_analytics_event ON convene.event_analytics (event_id, metric_name, measurement_time);
+CREATE INDEX idx_event_analytics_session ON convene.event_analytics (session_id);
+
 -- The caller's ids. Definer all of them: the policies of the tables they read are built on them.
 
 CREATE FUNCTION convene_private.my_attendee_ids() RETURNS SETOF uuid
@@ -272,6 +381,13 @@ CREATE FUNCTION convene_private.my_staffed_event_ids() RETURNS SETOF uuid
     WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids()))
 $$;
 COMMENT ON FUNCTION convene_private.my_staffed_event_ids() IS 'Events of the caller''s organizations, in whatever role: for reading';
+
+CREATE FUNCTION convene_private.my_analysed_event_ids() RETURNS SETOF uuid
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT e.id FROM convene.events e
+    WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('analytics', 'read')))
+$$;
+COMMENT ON FUNCTION convene_private.my_analysed_event_ids() IS 'Events whose analytics the caller may read';
 
 CREATE FUNCTION convene_private.visible_event_ids() RETURNS SETOF uuid
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -389,6 +505,33 @@ CREATE POLICY event_materials_update ON convene.event_materials FOR UPDATE
     USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY event_materials_delete ON convene.event_materials FOR DELETE
     USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+
+ALTER TABLE convene.event_announcements ENABLE ROW LEVEL SECURITY;
+CREATE POLICY event_announcements_select ON convene.event_announcements FOR SELECT
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids()))
+           OR (status = 'sent' AND target_audience = 'attendees'
+               AND event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids())))
+           OR (status = 'sent' AND target_audience = 'all'
+               AND event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids()))));
+CREATE POLICY event_announcements_insert ON convene.event_announcements FOR INSERT
+    WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+CREATE POLICY event_announcements_update ON convene.event_announcements FOR UPDATE
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+CREATE POLICY event_announcements_delete ON convene.event_announcements FOR DELETE
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+
+ALTER TABLE convene.event_feedback ENABLE ROW LEVEL SECURITY;
+CREATE POLICY event_feedback_select ON convene.event_feedback FOR SELECT
+    USING (attendee_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
+           OR (NOT is_anonymous AND event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids()))));
+CREATE POLICY event_feedback_insert ON convene.event_feedback FOR INSERT
+    WITH CHECK (attendee_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids())));
+CREATE POLICY event_feedback_update ON convene.event_feedback FOR UPDATE
+    USING (attendee_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids())));
+
+ALTER TABLE convene.event_analytics ENABLE ROW LEVEL SECURITY;
+CREATE POLICY event_analytics_select ON convene.event_analytics FOR SELECT
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_analysed_event_ids())));
 
 CREATE POLICY scoring_weights_select ON convene.scoring_weights FOR SELECT
     USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));

@@ -249,13 +249,15 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     -- Not qr_token, which lets in whoever shows it.
     ('convene.tickets('
         'id,event_id,ticket_type_id,order_id,order_item_id,attendee_id,holder_name,holder_email,qr_issued_at,'
-        'status,paid_cents,refunded_cents,used_at,refunded_at,transferred_at,transfer_count,created_at,updated_at)', 'authenticated', 'SELECT'),
+        'status,paid_cents,refunded_cents,used_at,refunded_at,transferred_at,transfer_count,'
+        'created_at,updated_at)', 'authenticated', 'SELECT'),
     ('convene.tickets', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.voucher_redemptions', 'authenticated', 'SELECT'),
     ('convene.voucher_redemptions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.check_ins('
         'id,event_id,attendee_id,ticket_id,checked_in_at,checked_out_at,check_in_method,check_in_location,'
-        'validated_by,validation_notes,duration_minutes,is_present,created_at,updated_at)', 'authenticated', 'SELECT'),
+        'validated_by,validation_notes,duration_minutes,is_present,'
+        'created_at,updated_at)', 'authenticated', 'SELECT'),
     ('convene.check_ins', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.waitlist_entries', 'authenticated', 'SELECT'),
     ('convene.waitlist_entries', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
@@ -382,6 +384,18 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.mv_refresh_log', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
     -- Signals.
+    ('convene.event_impressions', 'authenticated', 'SELECT'),
+    ('convene.event_impressions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.ticket_analytics', 'authenticated', 'SELECT'),
+    ('convene.ticket_analytics', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.post_views', 'authenticated', 'SELECT'),
+    ('convene.post_views', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.event_video_counters', 'authenticated', 'SELECT'),
+    ('convene.event_video_counters', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.event_impressions_p', 'authenticated', 'SELECT'),
+    ('convene.event_impressions_p', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.ticket_analytics_p', 'authenticated', 'SELECT'),
+    ('convene.ticket_analytics_p', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
     -- Leads.
 
