@@ -289,8 +289,42 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.recommendation_cache', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.recommendation_history', 'authenticated', 'SELECT'),
     ('convene.recommendation_history', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.experiments', 'authenticated', 'SELECT'),
+    ('convene.experiments', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.experiment_variants', 'authenticated', 'SELECT'),
+    ('convene.experiment_variants', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.experiment_assignments', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
     -- Networking.
+    ('convene.networking_preferences', 'authenticated', 'SELECT'),
+    ('convene.networking_preferences('
+        'attendee_id,event_id,looking_for,can_offer,industry,company_stage,role_category,years_experience,'
+        'prefer_same_industry,prefer_complementary_skills,meeting_duration_preference,max_meetings_per_day,'
+        'availability_slots,networking_enabled,auto_accept_matches)', 'authenticated', 'INSERT, UPDATE'),
+    ('convene.networking_preferences', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.goal_complements', 'authenticated', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.goal_complements', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    -- Not what one of the two keeps to themselves: feedback, notes, who it was that declined.
+    ('convene.matches('
+        'id,event_id,attendee_1_id,attendee_2_id,compatibility_score,score_1,score_2,coverage,score_parts,'
+        'matching_algorithm,match_reasons,status,suggested_at,times_suggested,accepted_at,declined_at,expires_at,'
+        'meeting_scheduled,meeting_id,created_at,updated_at)', 'authenticated', 'SELECT'),
+    ('convene.matches', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.meetings('
+        'id,event_id,match_id,attendee_1_id,attendee_2_id,title,meeting_type,scheduled_start,scheduled_end,'
+        'duration_minutes,location_type,location_details,place,status,proposed_by,expires_at,reminder_sent_1,'
+        'reminder_sent_2,completed_at,cancelled_at,cancelled_by,follow_up_requested_1,follow_up_requested_2,'
+        'created_at,updated_at)', 'authenticated', 'SELECT'),
+    ('convene.meetings', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.meeting_bookings', 'authenticated', 'SELECT'),
+    ('convene.meeting_bookings', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.meeting_places', 'authenticated', 'SELECT'),
+    ('convene.meeting_places', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.meeting_day_counts', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.meeting_schedule_drafts', 'authenticated', 'SELECT'),
+    ('convene.meeting_schedule_drafts', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.networking_connections', 'authenticated', 'SELECT'),
+    ('convene.networking_connections', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
     -- Peers. Consent is in no INSERT: only the contractor gives it, by an UPDATE.
     ('convene.contractors', 'authenticated', 'SELECT'),
