@@ -300,7 +300,11 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.networking_preferences('
         'attendee_id,event_id,looking_for,can_offer,industry,company_stage,role_category,years_experience,'
         'prefer_same_industry,prefer_complementary_skills,meeting_duration_preference,max_meetings_per_day,'
-        'availability_slots,networking_enabled,auto_accept_matches)', 'authenticated', 'INSERT, UPDATE'),
+        'availability_slots,networking_enabled,auto_accept_matches)', 'authenticated', 'INSERT'),
+    ('convene.networking_preferences('
+        'attendee_id,event_id,looking_for,can_offer,industry,company_stage,role_category,years_experience,'
+        'prefer_same_industry,prefer_complementary_skills,meeting_duration_preference,max_meetings_per_day,'
+        'availability_slots,networking_enabled,auto_accept_matches)', 'authenticated', 'UPDATE'),
     ('convene.networking_preferences', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.goal_complements', 'authenticated', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.goal_complements', 'service', 'SELECT, INSERT, UPDATE, DELETE'),

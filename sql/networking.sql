@@ -1,1 +1,761 @@
--- Who should meet whom, and when they do.
+-- Who should meet whom, and when they do. A meeting is booked by triggers, so that no statement, whoever runs it, gives
+-- a person or a place two meetings at once. Locks are taken in this order: the meeting, its match, the attendees
+-- (against a change of person), the people by id, places. What locks a match and then a meeting may meet a deadlock.
+
+CREATE TABLE convene.networking_preferences (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    attendee_id uuid NOT NULL,
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    looking_for text[] NOT NULL DEFAULT '{}'
+        CHECK (cardinality(looking_for) <= 200 AND array_position(looking_for, NULL) IS NULL),
+    can_offer text[] NOT NULL DEFAULT '{}' CHECK (cardinality(can_offer) <= 200 AND array_position(can_offer, NULL) IS NULL),
+    industry text,
+    company_stage text CHECK (company_stage IN ('idea', 'startup', 'growth', 'enterprise')),
+    role_category text
+        CHECK (role_category IN ('founder', 'executive', 'manager', 'individual_contributor', 'investor', 'other')),
+    years_experience integer CHECK (years_experience >= 0),
+    prefer_same_industry boolean NOT NULL DEFAULT false,
+    prefer_complementary_skills boolean NOT NULL DEFAULT true,
+    meeting_duration_preference integer NOT NULL DEFAULT 15 CHECK (meeting_duration_preference > 0),
+    max_meetings_per_day integer NOT NULL DEFAULT 5 CHECK (max_meetings_per_day >= 0),
+    availability_slots jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(availability_slots) = 'array'),
+    networking_enabled boolean NOT NULL DEFAULT true,
+    auto_accept_matches boolean NOT NULL DEFAULT false,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (attendee_id, event_id),
+    FOREIGN KEY (attendee_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE
+);
+COMMENT ON TABLE convene.networking_preferences IS 'Whom an attendee wants to meet at an event, what they offer, and when they have time';
+COMMENT ON COLUMN convene.networking_preferences.looking_for IS 'Words for what is sought; goal_complements tells which offers meet them';
+COMMENT ON COLUMN convene.networking_preferences.prefer_same_industry IS 'True: the same industry counts for a match; false: a different one does';
+COMMENT ON COLUMN convene.networking_preferences.prefer_complementary_skills IS 'People of another role, with complementary goals, count for a match';
+COMMENT ON COLUMN convene.networking_preferences.meeting_duration_preference IS 'Minutes';
+COMMENT ON COLUMN convene.networking_preferences.max_meetings_per_day IS 'Bookings of this event''s meetings stop when the person''s local day has so many; those that are there stay';
+COMMENT ON COLUMN convene.networking_preferences.availability_slots IS '[{"date": "2025-11-15", "start": "14:00", "end": "15:00"}] in the event''s time zone; an end before the start is on the next day. Empty: always';
+COMMENT ON COLUMN convene.networking_preferences.networking_enabled IS 'False: never suggested to anybody';
+COMMENT ON COLUMN convene.networking_preferences.auto_accept_matches IS 'Matches that the other side accepts are accepted on this side as well';
+CREATE INDEX idx_networking_preferences_event ON convene.networking_preferences (event_id);
+CREATE INDEX idx_networking_preferences_looking_for ON convene.networking_preferences USING gin (looking_for);
+CREATE INDEX idx_networking_preferences_can_offer ON convene.networking_preferences USING gin (can_offer);
+CREATE TRIGGER networking_preferences_keep_attendee BEFORE UPDATE ON convene.networking_preferences
+    FOR EACH ROW WHEN (OLD.attendee_id IS DISTINCT FROM NEW.attendee_id)
+    EXECUTE FUNCTION convene_private.refuse_change('attendee_id');
+CREATE TRIGGER networking_preferences_touch BEFORE UPDATE ON convene.networking_preferences
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.goal_complements (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid REFERENCES convene.events ON DELETE CASCADE,
+    looking_for text NOT NULL CHECK (looking_for <> '' AND looking_for = lower(btrim(looking_for))),
+    can_offer text NOT NULL CHECK (can_offer <> '' AND can_offer = lower(btrim(can_offer))),
+    strength numeric(4,3) NOT NULL DEFAULT 1 CHECK (strength BETWEEN 0 AND 1),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE NULLS NOT DISTINCT (event_id, looking_for, can_offer)
+);
+COMMENT ON TABLE convene.goal_complements IS 'Which offer meets which want; equal words always meet';
+COMMENT ON COLUMN convene.goal_complements.event_id IS 'Null: for every event that has no row of its own for the two words';
+COMMENT ON COLUMN convene.goal_complements.looking_for IS 'In lower case, as is can_offer; the words of people are compared in lower case';
+COMMENT ON COLUMN convene.goal_complements.strength IS '1: meets it fully; 0: does not, which takes a pair of the general list out for an event';
+CREATE TRIGGER goal_complements_touch BEFORE UPDATE ON convene.goal_complements
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+INSERT INTO convene.goal_complements (looking_for, can_offer, strength) VALUES
+    ('investors', 'investment', 1), ('investors', 'connections', 0.4),
+    ('mentors', 'expertise', 1), ('mentors', 'connections', 0.4),
+    ('partners', 'opportunities', 1), ('partners', 'connections', 0.8),
+    ('customers', 'opportunities', 1), ('customers', 'connections', 0.6),
+    ('talent', 'expertise', 1), ('talent', 'connections', 0.6);
+
+CREATE TABLE convene.matches (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    attendee_1_id uuid NOT NULL,
+    attendee_2_id uuid NOT NULL,
+    compatibility_score numeric(5,4) NOT NULL CHECK (compatibility_score BETWEEN 0 AND 1),
+    score_1 numeric(5,4) CHECK (score_1 BETWEEN 0 AND 1),
+    score_2 numeric(5,4) CHECK (score_2 BETWEEN 0 AND 1),
+    coverage numeric(5,4) CHECK (coverage BETWEEN 0 AND 1),
+    score_parts jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(score_parts) = 'object'),
+    matching_algorithm text NOT NULL CHECK (matching_algorithm IN ('interest_based', 'goal_based', 'graph_based', 'hybrid')),
+    match_reasons jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(match_reasons) = 'array'),
+    status text NOT NULL DEFAULT 'suggested'
+        CHECK (status IN ('suggested', 'accepted_by_1', 'accepted_by_2', 'mutual_accepted', 'declined', 'expired')),
+    suggested_at timestamptz NOT NULL DEFAULT now(),
+    times_suggested integer NOT NULL DEFAULT 1 CHECK (times_suggested BETWEEN 1 AND 3),
+    accepted_at timestamptz,
+    declined_at timestamptz,
+    declined_by uuid CHECK (declined_by IN (attendee_1_id, attendee_2_id)),
+    expires_at timestamptz NOT NULL DEFAULT now() + interval '48 hours',
+    meeting_scheduled boolean NOT NULL DEFAULT false,
+    meeting_id uuid,
+    feedback_1 jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(feedback_1) = 'object'),
+    feedback_2 jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(feedback_2) = 'object'),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (event_id, attendee_1_id, attendee_2_id),
+    UNIQUE (id, event_id),
+    CHECK (attendee_1_id < attendee_2_id),
+    CHECK (declined_by IS NULL OR status = 'declined'),
+    FOREIGN KEY (attendee_1_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE,
+    FOREIGN KEY (attendee_2_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE
+) WITH (fillfactor = 85);
+COMMENT ON TABLE convene.matches IS 'Pairs of attendees suggested to each other, one row per unordered pair and event';
+COMMENT ON COLUMN convene.matches.compatibility_score IS '0 to 1; the harmonic mean of score_1 and score_2 where both are known';
+COMMENT ON COLUMN convene.matches.score_1 IS 'What the match is worth to attendee_1';
+COMMENT ON COLUMN convene.matches.score_2 IS 'What the match is worth to attendee_2';
+COMMENT ON COLUMN convene.matches.coverage IS 'Share of the weights for which something was known of both; null: not reported';
+COMMENT ON COLUMN convene.matches.match_reasons IS 'Sentences that are true of this pair, best first';
+COMMENT ON COLUMN convene.matches.status IS 'declined is final; expired may be suggested again';
+COMMENT ON COLUMN convene.matches.times_suggested IS 'Counted by a trigger: once, and at most twice more after it expired';
+COMMENT ON COLUMN convene.matches.accepted_at IS 'When the second side accepted';
+COMMENT ON COLUMN convene.matches.declined_by IS 'Null: neither of the two themselves. Not for the other side to read';
+COMMENT ON COLUMN convene.matches.meeting_scheduled IS 'Kept by triggers: meeting_id is more than a proposal';
+COMMENT ON COLUMN convene.matches.meeting_id IS 'Kept by triggers: the newest meeting of this match that was not cancelled, an agreed one before a proposal. No foreign key, which would close a circle with meetings.match_id';
+COMMENT ON COLUMN convene.matches.feedback_1 IS 'Rating and comments of attendee_1, for them alone; feedback_2 likewise';
+CREATE INDEX idx_matches_attendee_1 ON convene.matches (attendee_1_id, status);
+CREATE INDEX idx_matches_attendee_2 ON convene.matches (attendee_2_id, status);
+CREATE INDEX idx_matches_status ON convene.matches (status, expires_at);
+CREATE INDEX idx_matches_score ON convene.matches (compatibility_score DESC);
+CREATE INDEX idx_matches_suggested_at ON convene.matches (suggested_at DESC);
+CREATE TRIGGER matches_keep_people BEFORE UPDATE ON convene.matches
+    FOR EACH ROW WHEN (OLD.attendee_1_id IS DISTINCT FROM NEW.attendee_1_id
+                       OR OLD.attendee_2_id IS DISTINCT FROM NEW.attendee_2_id)
+    EXECUTE FUNCTION convene_private.refuse_change('attendee_1_id and attendee_2_id');
+CREATE TRIGGER matches_touch BEFORE UPDATE ON convene.matches
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.meetings (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    match_id uuid,
+    attendee_1_id uuid NOT NULL,
+    attendee_2_id uuid NOT NULL,
+    title text NOT NULL CHECK (title <> ''),
+    meeting_type text NOT NULL DEFAULT 'networking' CHECK (meeting_type IN ('networking', 'business', 'mentorship', 'casual')),
+    scheduled_start timestamptz NOT NULL,
+    scheduled_end timestamptz NOT NULL,
+    duration_minutes integer GENERATED ALWAYS AS ((EXTRACT(epoch FROM scheduled_end - scheduled_start) / 60)::integer) STORED,
+    location_type text NOT NULL DEFAULT 'virtual' CHECK (location_type IN ('virtual', 'onsite', 'hybrid')),
+    location_details jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(location_details) = 'object'),
+    place text GENERATED ALWAYS AS (
+        CASE WHEN location_type <> 'virtual'
+             THEN nullif(lower(btrim(coalesce(location_details ->> 'room', '') || ' / '
+                                     || coalesce(location_details ->> 'table', ''), ' /')), '')
+        END) STORED,
+    status text NOT NULL DEFAULT 'scheduled'
+        CHECK (status IN ('proposed', 'scheduled', 'confirmed', 'in_progress', 'completed', 'cancelled', 'no_show')),
+    proposed_by uuid CHECK (proposed_by IN (attendee_1_id, attendee_2_id)),
+    expires_at timestamptz,
+    reminder_sent_1 boolean NOT NULL DEFAULT false,
+    reminder_sent_2 boolean NOT NULL DEFAULT false,
+    completed_at timestamptz,
+    cancelled_at timestamptz,
+    cancelled_by uuid CHECK (cancelled_by IN (attendee_1_id, attendee_2_id)),
+    feedback_1 jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(feedback_1) = 'object'),
+    feedback_2 jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(feedback_2) = 'object'),
+    follow_up_requested_1 boolean NOT NULL DEFAULT false,
+    follow_up_requested_2 boolean NOT NULL DEFAULT false,
+    notes_1 text,
+    notes_2 text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (id, event_id),
+    CHECK (scheduled_end > scheduled_start),
+    CHECK (attendee_1_id <> attendee_2_id),
+    CHECK (status <> 'proposed' OR (proposed_by IS NOT NULL AND expires_at IS NOT NULL)),
+    FOREIGN KEY (match_id, event_id) REFERENCES convene.matches (id, event_id) ON DELETE SET NULL (match_id),
+    FOREIGN KEY (attendee_1_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE,
+    FOREIGN KEY (attendee_2_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE
+) WITH (fillfactor = 85);
+COMMENT ON TABLE convene.meetings IS 'Meetings of two attendees; each writes its bookings, which keep people and places from having two at once';
+COMMENT ON COLUMN convene.meetings.location_details IS '{"room": "Hall A", "table": "5"} or {"link": ...}; room and table are a place that holds one meeting at a time';
+COMMENT ON COLUMN convene.meetings.place IS 'Room and table in lower case; null: nothing that could be taken';
+COMMENT ON COLUMN convene.meetings.status IS 'proposed: takes the time of the proposer only, until expires_at; scheduled, confirmed, in_progress: takes the time of both and the place; completed: still counts for the day';
+COMMENT ON COLUMN convene.meetings.proposed_by IS 'Whose proposal it is or was; filled in with attendee_1 where a proposal names nobody';
+COMMENT ON COLUMN convene.meetings.expires_at IS 'End of a proposal; means nothing once it is confirmed. Filled in: in 48 hours, at the latest when it would begin';
+COMMENT ON COLUMN convene.meetings.cancelled_by IS 'Null: not cancelled, or by neither of the two';
+COMMENT ON COLUMN convene.meetings.notes_1 IS 'Private to attendee_1, as feedback_1 is; the others with a number likewise';
+CREATE INDEX idx_meetings_event ON convene.meetings (event_id, scheduled_start);
+CREATE INDEX idx_meetings_match ON convene.meetings (match_id);
+CREATE INDEX idx_meetings_attendee_1 ON convene.meetings (attendee_1_id);
+CREATE INDEX idx_meetings_attendee_2 ON convene.meetings (attendee_2_id);
+CREATE INDEX idx_meetings_scheduled_start ON convene.meetings (scheduled_start);
+CREATE INDEX idx_meetings_status ON convene.meetings (status, scheduled_start);
+CREATE TRIGGER meetings_keep_event BEFORE UPDATE ON convene.meetings
+    FOR EACH ROW WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id)
+    EXECUTE FUNCTION convene_private.refuse_change('event_id');
+CREATE TRIGGER meetings_touch BEFORE UPDATE ON convene.meetings
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.meeting_bookings (
+    meeting_id uuid NOT NULL,
+    attendee_id uuid NOT NULL,
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    person_id uuid NOT NULL,
+    during tstzrange NOT NULL CHECK (NOT isempty(during) AND lower_inc(during) AND NOT upper_inc(during)),
+    day date NOT NULL,
+    active boolean NOT NULL,
+    held_until timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (meeting_id, attendee_id),
+    FOREIGN KEY (meeting_id, event_id) REFERENCES convene.meetings (id, event_id) ON DELETE CASCADE,
+    FOREIGN KEY (attendee_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE,
+    CONSTRAINT meeting_bookings_one_at_a_time EXCLUDE USING gist (person_id WITH =, during WITH &&) WHERE (active)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE convene.meeting_bookings IS 'The time that meetings take of people, written by triggers from meetings; nobody has two at once, whatever the event';
+COMMENT ON COLUMN convene.meeting_bookings.person_id IS 'The attendee''s profile, or the attendee where none is known; follows the attendee';
+COMMENT ON COLUMN convene.meeting_bookings.during IS 'From start to end; what begins when another ends does not overlap it';
+COMMENT ON COLUMN convene.meeting_bookings.day IS 'The day on which it begins, in the event''s time zone';
+COMMENT ON COLUMN convene.meeting_bookings.active IS 'False: over, so that it counts for the day but takes no more time';
+COMMENT ON COLUMN convene.meeting_bookings.held_until IS 'Of a proposal: after this the row means nothing, and the person''s next booking removes it. Null: a meeting';
+CREATE INDEX idx_meeting_bookings_attendee ON convene.meeting_bookings (attendee_id);
+CREATE INDEX idx_meeting_bookings_event ON convene.meeting_bookings (event_id);
+CREATE INDEX idx_meeting_bookings_held ON convene.meeting_bookings (person_id, held_until) WHERE held_until IS NOT NULL;
+
+CREATE TABLE convene.meeting_places (
+    meeting_id uuid PRIMARY KEY,
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    place text NOT NULL CHECK (place <> ''),
+    during tstzrange NOT NULL CHECK (NOT isempty(during) AND lower_inc(during) AND NOT upper_inc(during)),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (meeting_id, event_id) REFERENCES convene.meetings (id, event_id) ON DELETE CASCADE,
+    CONSTRAINT meeting_places_one_at_a_time EXCLUDE USING gist (event_id WITH =, place WITH =, during WITH &&)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE convene.meeting_places IS 'The time that meetings take of rooms and tables, written by triggers from meetings; a proposal takes none';
+COMMENT ON COLUMN convene.meeting_places.place IS 'As meetings.place has it';
+CREATE INDEX idx_meeting_places_event ON convene.meeting_places (event_id);
+
+-- Person and day only: a limit on a person's day is about the day, whichever events fill it.
+CREATE TABLE convene.meeting_day_counts (
+    person_id uuid NOT NULL,
+    day date NOT NULL,
+    meetings integer NOT NULL CHECK (meetings >= 0),
+    PRIMARY KEY (person_id, day)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE convene.meeting_day_counts IS 'How many bookings a person has on a day; kept by the triggers of meeting_bookings, no row where there is none';
+COMMENT ON COLUMN convene.meeting_day_counts.person_id IS 'As meeting_bookings.person_id';
+COMMENT ON COLUMN convene.meeting_day_counts.meetings IS 'Holds of proposals are among them, expired ones until the person''s next booking';
+
+CREATE TABLE convene.meeting_schedule_drafts (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    status text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'published', 'discarded')),
+    parameters jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(parameters) = 'object'),
+    meetings jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(meetings) = 'array'),
+    report jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(report) = 'object'),
+    created_by uuid REFERENCES convene.profiles ON DELETE SET NULL,
+    published_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (status <> 'published' OR published_at IS NOT NULL)
+);
+COMMENT ON TABLE convene.meeting_schedule_drafts IS 'Schedules of all mutual matches of an event, to be looked at before they become meetings';
+COMMENT ON COLUMN convene.meeting_schedule_drafts.parameters IS 'What the run was asked for: tables, length of a slot, from, to';
+COMMENT ON COLUMN convene.meeting_schedule_drafts.meetings IS 'One element per meeting: match, start, end, place';
+COMMENT ON COLUMN convene.meeting_schedule_drafts.report IS 'People with a meeting, total compatibility, an upper bound on both, and the pairs left out with the reason';
+CREATE INDEX idx_meeting_schedule_drafts_event ON convene.meeting_schedule_drafts (event_id, created_at);
+CREATE INDEX idx_meeting_schedule_drafts_created_by ON convene.meeting_schedule_drafts (created_by);
+CREATE TRIGGER meeting_schedule_drafts_touch BEFORE UPDATE ON convene.meeting_schedule_drafts
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.networking_connections (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    requester_id uuid NOT NULL,
+    target_id uuid NOT NULL,
+    connection_type text
+        CHECK (connection_type IN ('business', 'collaboration', 'mentorship', 'friendship', 'partnership')),
+    connection_reason text,
+    status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'accepted', 'declined', 'blocked')),
+    message text,
+    meeting_requested boolean NOT NULL DEFAULT false,
+    meeting_scheduled timestamptz,
+    meeting_location text,
+    meeting_notes text,
+    follow_up_scheduled boolean NOT NULL DEFAULT false,
+    follow_up_date date,
+    follow_up_notes text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (event_id, requester_id, target_id),
+    CHECK (requester_id <> target_id),
+    FOREIGN KEY (requester_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE,
+    FOREIGN KEY (target_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE
+);
+COMMENT ON TABLE convene.networking_connections IS 'Requests of one attendee to another to stay in touch; read by the two and by nobody else';
+COMMENT ON COLUMN convene.networking_connections.status IS 'blocked: seen by neither, so that nobody learns that they are';
+COMMENT ON COLUMN convene.networking_connections.message IS 'From the requester to the target';
+COMMENT ON COLUMN convene.networking_connections.meeting_notes IS 'Shared by the two, as is follow_up_notes; private notes are in meetings';
+CREATE INDEX idx_networking_connections_requester ON convene.networking_connections (requester_id);
+CREATE INDEX idx_networking_connections_target ON convene.networking_connections (target_id);
+CREATE TRIGGER networking_connections_touch BEFORE UPDATE ON convene.networking_connections
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+-- What rows must say.
+
+CREATE FUNCTION convene_private.check_availability() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    slot jsonb;
+    good boolean;
+BEGIN
+    FOR slot IN SELECT s FROM jsonb_array_elements(NEW.availability_slots) s LOOP
+        BEGIN
+            good := (slot ->> 'date')::date IS NOT NULL AND (slot ->> 'start')::time <> (slot ->> 'end')::time;
+        EXCEPTION WHEN data_exception THEN
+            good := false;
+        END;
+        IF good IS NOT TRUE THEN
+            RAISE EXCEPTION 'availability_slots has a slot that is none: %', left(slot::text, 200)
+                USING ERRCODE = '22023', DETAIL = 'A slot has a date, and a start and an end that differ.',
+                      HINT = 'Write it like {"date": "2025-11-15", "start": "14:00", "end": "15:00"}.';
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.check_availability() IS 'Accepts only slots that have a date, a start and an end';
+CREATE TRIGGER networking_preferences_availability BEFORE INSERT OR UPDATE OF availability_slots ON convene.networking_preferences
+    FOR EACH ROW WHEN (NEW.availability_slots <> '[]') EXECUTE FUNCTION convene_private.check_availability();
+
+CREATE FUNCTION convene_private.step_match() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF OLD.status = 'declined' OR (OLD.status = 'expired' AND NEW.status NOT IN ('suggested', 'declined'))
+       OR (OLD.status = 'mutual_accepted' AND NEW.status <> 'declined') OR (OLD.status <> 'expired' AND NEW.status = 'suggested')
+       OR (OLD.status, NEW.status) IN (('accepted_by_1', 'accepted_by_2'), ('accepted_by_2', 'accepted_by_1')) THEN
+        RAISE EXCEPTION 'a match that is % does not become %', OLD.status, NEW.status
+            USING ERRCODE = '55000',
+                  DETAIL = 'A match goes from suggested by the acceptance of one side to that of both; declined is final.',
+                  HINT = 'Only an expired match may be suggested again.';
+    END IF;
+    IF NEW.status = 'suggested' THEN
+        NEW.times_suggested := OLD.times_suggested + 1;
+        IF NEW.times_suggested > 3 THEN
+            RAISE EXCEPTION 'this match has expired for good'
+                USING ERRCODE = '55000', DETAIL = 'It was suggested three times.', HINT = 'Suggest somebody else.';
+        END IF;
+    ELSIF NEW.status = 'mutual_accepted' THEN
+        NEW.accepted_at := coalesce(NEW.accepted_at, now());
+    ELSIF NEW.status = 'declined' THEN
+        NEW.declined_at := coalesce(NEW.declined_at, now());
+    END IF;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.step_match() IS 'Keeps the status of a match on its way, and notes when it got there';
+CREATE TRIGGER matches_step BEFORE UPDATE ON convene.matches
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION convene_private.step_match();
+
+-- Definer, as all that follow: bookings, counts and other people's rows are not the caller's to read or write.
+CREATE FUNCTION convene_private.place_meeting() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.status = 'proposed' THEN
+        NEW.proposed_by := coalesce(NEW.proposed_by, NEW.attendee_1_id);
+        NEW.expires_at := coalesce(NEW.expires_at, least(now() + interval '48 hours', NEW.scheduled_start));
+    ELSIF NEW.status = 'completed' THEN
+        NEW.completed_at := coalesce(NEW.completed_at, now());
+    ELSIF NEW.status = 'cancelled' THEN
+        NEW.cancelled_at := coalesce(NEW.cancelled_at, now());
+    END IF;
+    IF EXISTS (SELECT FROM convene.matches m
+               WHERE m.id = NEW.match_id
+                 AND (m.attendee_1_id, m.attendee_2_id) <> (least(NEW.attendee_1_id, NEW.attendee_2_id),
+                                                            greatest(NEW.attendee_1_id, NEW.attendee_2_id))) THEN
+        RAISE EXCEPTION 'match % is of other people than the meeting', NEW.match_id
+            USING ERRCODE = '22023', HINT = 'Name the match of these two, or leave match_id null.';
+    END IF;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.place_meeting() IS 'Completes a meeting, and holds it to the two people of its match';
+CREATE TRIGGER meetings_place BEFORE INSERT OR UPDATE ON convene.meetings
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_meeting();
+
+-- Bookings.
+
+CREATE FUNCTION convene_private.count_bookings() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    people uuid[] := '{}';
+    days date[] := '{}';
+    gone_people uuid[] := '{}';
+    gone_days date[] := '{}';
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        DELETE FROM convene.meeting_day_counts;
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        SELECT coalesce(array_agg(o.person_id), '{}'), coalesce(array_agg(o.day), '{}') INTO gone_people, gone_days
+        FROM old_rows o;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        SELECT coalesce(array_agg(n.person_id), '{}'), coalesce(array_agg(n.day), '{}') INTO people, days FROM new_rows n;
+    END IF;
+    INSERT INTO convene.meeting_day_counts AS c (person_id, day, meetings)
+    SELECT n.person_id, n.day, count(*) FROM unnest(people, days) n(person_id, day) GROUP BY n.person_id, n.day
+    ORDER BY n.person_id, n.day
+    ON CONFLICT (person_id, day) DO UPDATE SET meetings = c.meetings + excluded.meetings;
+    IF gone_people <> '{}' THEN
+        UPDATE convene.meeting_day_counts c SET meetings = c.meetings - o.gone
+        FROM (SELECT u.person_id, u.day, count(*) AS gone FROM unnest(gone_people, gone_days) u(person_id, day)
+              GROUP BY u.person_id, u.day) o
+        WHERE c.person_id = o.person_id AND c.day = o.day;
+        DELETE FROM convene.meeting_day_counts c USING unnest(gone_people, gone_days) o(person_id, day)
+        WHERE c.person_id = o.person_id AND c.day = o.day AND c.meetings = 0;
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.count_bookings() IS 'Counts the bookings of each person and day';
+CREATE TRIGGER meeting_bookings_inserted AFTER INSERT ON convene.meeting_bookings REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.count_bookings();
+CREATE TRIGGER meeting_bookings_updated AFTER UPDATE ON convene.meeting_bookings
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.count_bookings();
+CREATE TRIGGER meeting_bookings_deleted AFTER DELETE ON convene.meeting_bookings REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.count_bookings();
+CREATE TRIGGER meeting_bookings_truncated AFTER TRUNCATE ON convene.meeting_bookings
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.count_bookings();
+
+-- Everybody who books waits here, always in the same order, so nobody waits in a circle; two that only insert and let the
+-- constraint decide would wait for each other. Profiles first, then attendees: a person is one or the other.
+CREATE FUNCTION convene_private.lock_people(p_person_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM convene.profiles p WHERE p.id = ANY (p_person_ids) ORDER BY p.id FOR NO KEY UPDATE;
+    PERFORM FROM convene.attendees a WHERE a.id = ANY (p_person_ids) ORDER BY a.id FOR NO KEY UPDATE;
+END $$;
+COMMENT ON FUNCTION convene_private.lock_people(uuid[]) IS 'Keeps everybody else from booking these people until the transaction ends';
+
+CREATE FUNCTION convene_private.wanted_bookings(p_meeting_ids uuid[])
+    RETURNS TABLE (meeting_id uuid, attendee_id uuid, event_id uuid, person_id uuid, during tstzrange, day date,
+                   active boolean, held_until timestamptz)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT m.id, a.id, m.event_id, coalesce(a.profile_id, a.id), tstzrange(m.scheduled_start, m.scheduled_end),
+           (m.scheduled_start AT TIME ZONE e.time_zone)::date, m.status <> 'completed',
+           CASE WHEN m.status = 'proposed' THEN m.expires_at END
+    FROM convene.meetings m
+    JOIN convene.events e ON e.id = m.event_id
+    JOIN convene.attendees a ON a.id IN (m.attendee_1_id, m.attendee_2_id)
+    WHERE m.id = ANY (p_meeting_ids)
+      AND (m.status IN ('scheduled', 'confirmed', 'in_progress', 'completed')
+           OR (m.status = 'proposed' AND a.id = m.proposed_by AND m.expires_at > now()))
+$$;
+COMMENT ON FUNCTION convene_private.wanted_bookings(uuid[]) IS 'The bookings that meetings should have';
+
+CREATE FUNCTION convene_private.first_gap(p_taken tstzrange[], p_from timestamptz, p_length interval) RETURNS timestamptz
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT min(c.start)
+    FROM (SELECT p_from UNION SELECT upper(t.taken) FROM unnest(p_taken) t(taken) WHERE upper(t.taken) > p_from) c(start)
+    WHERE NOT EXISTS (SELECT FROM unnest(p_taken) t(taken) WHERE t.taken && tstzrange(c.start, c.start + p_length))
+$$;
+COMMENT ON FUNCTION convene_private.first_gap(tstzrange[], timestamptz, interval) IS 'When something of that length first finds room';
+
+CREATE FUNCTION convene_private.settle_bookings(p_meeting_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- The bookings that change, as pairs.
+    meetings uuid[];
+    attendees uuid[];
+    people uuid[];
+    -- Those of them that are new to their day.
+    newcomers uuid[];
+    clash record;
+    free timestamptz;
+BEGIN
+    SELECT array_agg(coalesce(w.meeting_id, b.meeting_id)), array_agg(coalesce(w.attendee_id, b.attendee_id))
+    INTO meetings, attendees
+    FROM convene_private.wanted_bookings(p_meeting_ids) w
+    FULL JOIN (SELECT * FROM convene.meeting_bookings h WHERE h.meeting_id = ANY (p_meeting_ids)) b
+         ON b.meeting_id = w.meeting_id AND b.attendee_id = w.attendee_id
+    WHERE (w.person_id, w.during, w.day, w.active, w.held_until)
+          IS DISTINCT FROM (b.person_id, b.during, b.day, b.active, b.held_until);
+    IF meetings IS NULL THEN
+        RETURN;
+    END IF;
+    -- First the attendees: whoever gives one of them another person waits for us, or has done it.
+    PERFORM FROM convene.attendees a WHERE a.id = ANY (attendees) ORDER BY a.id FOR KEY SHARE;
+    SELECT array_agg(p.id) INTO people
+    FROM (SELECT coalesce(a.profile_id, a.id) FROM convene.attendees a WHERE a.id = ANY (attendees)
+          UNION SELECT b.person_id FROM unnest(meetings, attendees) c(meeting_id, attendee_id)
+                JOIN convene.meeting_bookings b ON b.meeting_id = c.meeting_id AND b.attendee_id = c.attendee_id) p(id);
+    PERFORM convene_private.lock_people(people);
+    -- An index predicate cannot ask for the time, so what has expired is taken away by whoever might be in its way.
+    DELETE FROM convene.meeting_bookings b WHERE b.person_id = ANY (people) AND b.held_until <= now();
+
+    -- A full day refuses what is new to it: not an attendee who turns out to be somebody, nor another zone of the event.
+    SELECT array_agg(w.attendee_id) INTO newcomers
+    FROM unnest(meetings, attendees) c(meeting_id, attendee_id)
+    JOIN convene_private.wanted_bookings(meetings) w ON w.meeting_id = c.meeting_id AND w.attendee_id = c.attendee_id
+    LEFT JOIN convene.meeting_bookings b ON b.meeting_id = c.meeting_id AND b.attendee_id = c.attendee_id
+    WHERE b.day IS DISTINCT FROM w.day AND b.during IS DISTINCT FROM w.during;
+    DELETE FROM convene.meeting_bookings b USING unnest(meetings, attendees) c(meeting_id, attendee_id)
+    WHERE b.meeting_id = c.meeting_id AND b.attendee_id = c.attendee_id;
+
+    -- The constraint would refuse as well, but not say when there is time.
+    SELECT w.meeting_id, w.attendee_id, lower(w.during) AS starts, upper(w.during) AS ends, e.time_zone INTO clash
+    FROM (SELECT w.*, max(upper(w.during)) OVER (PARTITION BY w.person_id ORDER BY lower(w.during), w.meeting_id
+                                                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS others_end
+          FROM unnest(meetings, attendees) c(meeting_id, attendee_id)
+          JOIN convene_private.wanted_bookings(meetings) w ON w.meeting_id = c.meeting_id AND w.attendee_id = c.attendee_id
+          WHERE w.active) w
+    JOIN convene.events e ON e.id = w.event_id
+    WHERE w.others_end > lower(w.during)
+       OR EXISTS (SELECT FROM convene.meeting_bookings b
+                  WHERE b.person_id = w.person_id AND b.during && w.during AND b.active)
+    ORDER BY lower(w.during), w.attendee_id LIMIT 1;
+    IF FOUND THEN
+        SELECT convene_private.first_gap(array_agg(b.during), clash.starts, clash.ends - clash.starts) INTO free
+        FROM convene.meeting_bookings b
+        WHERE b.active AND b.during && tstzrange(clash.starts, NULL) AND b.meeting_id <> clash.meeting_id
+          AND b.person_id IN (SELECT coalesce(a.profile_id, a.id) FROM convene.meetings m
+                              JOIN convene.attendees a ON a.id IN (m.attendee_1_id, m.attendee_2_id)
+                              WHERE m.id = clash.meeting_id);
+        RAISE EXCEPTION 'attendee % is not free from % to % (%)', clash.attendee_id,
+                to_char(clash.starts AT TIME ZONE clash.time_zone, 'YYYY-MM-DD HH24:MI'),
+                to_char(clash.ends AT TIME ZONE clash.time_zone, 'HH24:MI'), clash.time_zone
+            USING ERRCODE = '23P01', SCHEMA = 'convene', TABLE = 'meeting_bookings',
+                  CONSTRAINT = 'meeting_bookings_one_at_a_time',
+                  DETAIL = 'Another meeting takes a part of that time, or the hold of a proposal does.',
+                  HINT = CASE WHEN free > clash.starts
+                              THEN format('The two have no meeting for as long from %s.',
+                                          to_char(free AT TIME ZONE clash.time_zone, 'YYYY-MM-DD HH24:MI'))
+                              ELSE 'Choose another time.' END;
+    END IF;
+    INSERT INTO convene.meeting_bookings (meeting_id, attendee_id, event_id, person_id, during, day, active, held_until)
+    SELECT w.* FROM unnest(meetings, attendees) c(meeting_id, attendee_id)
+    JOIN convene_private.wanted_bookings(meetings) w ON w.meeting_id = c.meeting_id AND w.attendee_id = c.attendee_id;
+
+    SELECT b.attendee_id, b.day, n.max_meetings_per_day INTO clash
+    FROM convene.networking_preferences n
+    JOIN convene.meeting_bookings b ON b.attendee_id = n.attendee_id AND b.meeting_id = ANY (meetings)
+    JOIN convene.meeting_day_counts d ON d.person_id = b.person_id AND d.day = b.day
+    WHERE n.attendee_id = ANY (newcomers) AND d.meetings > n.max_meetings_per_day
+    ORDER BY b.day, b.attendee_id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'attendee % takes no more meetings on %', clash.attendee_id, clash.day
+            USING ERRCODE = '55000', DETAIL = format('Their max_meetings_per_day is %s.', clash.max_meetings_per_day),
+                  HINT = 'Choose another day.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION convene_private.settle_bookings(uuid[]) IS 'Brings the bookings of these meetings in line with them, or refuses';
+
+CREATE FUNCTION convene_private.settle_places(p_meeting_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wanted uuid[];
+    clash record;
+    free timestamptz;
+BEGIN
+    DELETE FROM convene.meeting_places p
+    WHERE p.meeting_id = ANY (p_meeting_ids)
+      AND NOT EXISTS (SELECT FROM convene.meetings m
+                      WHERE m.id = p.meeting_id AND m.place = p.place AND m.status IN ('scheduled', 'confirmed', 'in_progress')
+                        AND tstzrange(m.scheduled_start, m.scheduled_end) = p.during);
+    SELECT array_agg(m.id) INTO wanted FROM convene.meetings m
+    WHERE m.id = ANY (p_meeting_ids) AND m.place IS NOT NULL AND m.status IN ('scheduled', 'confirmed', 'in_progress')
+      AND NOT EXISTS (SELECT FROM convene.meeting_places p WHERE p.meeting_id = m.id);
+    IF wanted IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(k.key)
+    FROM (SELECT DISTINCT hashtextextended(m.event_id || ' ' || m.place, 23) AS key
+          FROM convene.meetings m WHERE m.id = ANY (wanted) ORDER BY key) k;
+    SELECT m.place, m.event_id, m.scheduled_start, m.scheduled_end, e.time_zone INTO clash
+    FROM convene.meetings m JOIN convene.events e ON e.id = m.event_id
+    WHERE m.id = ANY (wanted)
+      AND (EXISTS (SELECT FROM convene.meeting_places p
+                   WHERE p.event_id = m.event_id AND p.place = m.place
+                     AND p.during && tstzrange(m.scheduled_start, m.scheduled_end))
+           OR EXISTS (SELECT FROM convene.meetings o
+                      WHERE o.id = ANY (wanted) AND o.id <> m.id AND o.event_id = m.event_id AND o.place = m.place
+                        AND o.scheduled_start < m.scheduled_end AND m.scheduled_start < o.scheduled_end))
+    ORDER BY m.scheduled_start, m.place LIMIT 1;
+    IF FOUND THEN
+        SELECT convene_private.first_gap(array_agg(p.during), clash.scheduled_start,
+                                         clash.scheduled_end - clash.scheduled_start) INTO free
+        FROM convene.meeting_places p
+        WHERE p.event_id = clash.event_id AND p.place = clash.place AND p.during && tstzrange(clash.scheduled_start, NULL);
+        RAISE EXCEPTION 'place "%" is taken from % to % (%)', clash.place,
+                to_char(clash.scheduled_start AT TIME ZONE clash.time_zone, 'YYYY-MM-DD HH24:MI'),
+                to_char(clash.scheduled_end AT TIME ZONE clash.time_zone, 'HH24:MI'), clash.time_zone
+            USING ERRCODE = '23P01', SCHEMA = 'convene', TABLE = 'meeting_places',
+                  CONSTRAINT = 'meeting_places_one_at_a_time',
+                  DETAIL = 'Another meeting is there for a part of that time.',
+                  HINT = CASE WHEN free > clash.scheduled_start
+                              THEN format('It is free for as long from %s.',
+                                          to_char(free AT TIME ZONE clash.time_zone, 'YYYY-MM-DD HH24:MI'))
+                              ELSE 'Choose another place, or another time.' END;
+    END IF;
+    INSERT INTO convene.meeting_places (meeting_id, event_id, place, during)
+    SELECT m.id, m.event_id, m.place, tstzrange(m.scheduled_start, m.scheduled_end) FROM convene.meetings m
+    WHERE m.id = ANY (wanted);
+END $$;
+COMMENT ON FUNCTION convene_private.settle_places(uuid[]) IS 'Brings the places of these meetings in line with them, or refuses';
+
+CREATE FUNCTION convene_private.settle_matches(p_match_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- Held before the meetings are read: what somebody else does to the same match is then done, or comes after.
+    PERFORM FROM convene.matches m WHERE m.id = ANY (p_match_ids) ORDER BY m.id FOR NO KEY UPDATE;
+    UPDATE convene.matches m SET meeting_id = d.meeting_id, meeting_scheduled = d.meeting_scheduled
+    FROM (SELECT i.id, t.id AS meeting_id, coalesce(t.status <> 'proposed', false) AS meeting_scheduled
+          FROM unnest(p_match_ids) i(id)
+          LEFT JOIN LATERAL (SELECT g.id, g.status FROM convene.meetings g WHERE g.match_id = i.id AND g.status <> 'cancelled'
+                             ORDER BY g.status <> 'proposed' DESC, g.created_at DESC, g.id LIMIT 1) t ON true) d
+    WHERE m.id = d.id AND (m.meeting_id, m.meeting_scheduled) IS DISTINCT FROM (d.meeting_id, d.meeting_scheduled);
+END $$;
+COMMENT ON FUNCTION convene_private.settle_matches(uuid[]) IS 'Brings meeting_id and meeting_scheduled of these matches in line with their meetings';
+
+-- For the whole statement at once: two meetings may change places, and people are locked in one order for all of them.
+CREATE FUNCTION convene_private.meetings_changed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    old_ids uuid[];
+    old_matches uuid[];
+    old_statuses text[];
+    new_ids uuid[];
+    new_matches uuid[];
+    new_statuses text[];
+    touched uuid[];
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        SELECT array_agg(o.id), array_agg(o.match_id), array_agg(o.status) INTO old_ids, old_matches, old_statuses
+        FROM old_rows o;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        SELECT array_agg(n.id), array_agg(n.match_id), array_agg(n.status) INTO new_ids, new_matches, new_statuses
+        FROM new_rows n;
+    END IF;
+    SELECT array_agg(DISTINCT t.match_id) INTO touched
+    FROM (SELECT unnest(ARRAY[o.match_id, n.match_id]) AS match_id
+          FROM unnest(old_ids, old_matches, old_statuses) o(id, match_id, status)
+          FULL JOIN unnest(new_ids, new_matches, new_statuses) n(id, match_id, status) ON n.id = o.id
+          WHERE (o.match_id, o.status) IS DISTINCT FROM (n.match_id, n.status)) t
+    WHERE t.match_id IS NOT NULL;
+    IF touched IS NOT NULL THEN
+        PERFORM convene_private.settle_matches(touched);
+    END IF;
+    IF new_ids IS NOT NULL THEN
+        PERFORM convene_private.settle_bookings(new_ids);
+        PERFORM convene_private.settle_places(new_ids);
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.meetings_changed() IS 'Books what meetings take of people and places, and tells their matches';
+CREATE TRIGGER meetings_inserted AFTER INSERT ON convene.meetings REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.meetings_changed();
+CREATE TRIGGER meetings_updated AFTER UPDATE ON convene.meetings REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.meetings_changed();
+CREATE TRIGGER meetings_deleted AFTER DELETE ON convene.meetings REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.meetings_changed();
+
+-- A meeting's bookings go with it by their foreign key; their people are locked before that, in the usual order.
+CREATE FUNCTION convene_private.hold_meeting() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM convene.matches m WHERE m.id = OLD.match_id FOR NO KEY UPDATE;
+    PERFORM convene_private.lock_people(ARRAY(SELECT b.person_id FROM convene.meeting_bookings b WHERE b.meeting_id = OLD.id));
+    RETURN OLD;
+END $$;
+COMMENT ON FUNCTION convene_private.hold_meeting() IS 'Keeps the people of a meeting from being booked while it goes';
+CREATE TRIGGER meetings_hold BEFORE DELETE ON convene.meetings
+    FOR EACH ROW EXECUTE FUNCTION convene_private.hold_meeting();
+
+-- Whoever writes the two columns of a match that are derived finds them as they are derived.
+CREATE FUNCTION convene_private.derive_match() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    SELECT g.id, g.status <> 'proposed' INTO NEW.meeting_id, NEW.meeting_scheduled
+    FROM convene.meetings g WHERE g.match_id = NEW.id AND g.status <> 'cancelled'
+    ORDER BY g.status <> 'proposed' DESC, g.created_at DESC, g.id LIMIT 1;
+    NEW.meeting_scheduled := coalesce(NEW.meeting_scheduled, false);
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.derive_match() IS 'Keeps meeting_id and meeting_scheduled of a match from being written otherwise than meetings have it';
+CREATE TRIGGER matches_derive_new BEFORE INSERT ON convene.matches
+    FOR EACH ROW WHEN (NEW.meeting_id IS NOT NULL OR NEW.meeting_scheduled) EXECUTE FUNCTION convene_private.derive_match();
+CREATE TRIGGER matches_derive BEFORE UPDATE ON convene.matches
+    FOR EACH ROW WHEN (OLD.meeting_id IS DISTINCT FROM NEW.meeting_id
+                       OR OLD.meeting_scheduled IS DISTINCT FROM NEW.meeting_scheduled)
+    EXECUTE FUNCTION convene_private.derive_match();
+
+-- An attendee who turns out to be somebody takes their bookings along; where that person is elsewhere already, it fails.
+CREATE FUNCTION convene_private.attendee_person_changed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM convene_private.settle_bookings(ARRAY(SELECT b.meeting_id FROM convene.meeting_bookings b
+                                                  WHERE b.attendee_id = NEW.id));
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.attendee_person_changed() IS 'Books the meetings of an attendee on the person they are now known to be';
+CREATE TRIGGER attendees_person AFTER UPDATE ON convene.attendees
+    FOR EACH ROW WHEN (OLD.profile_id IS DISTINCT FROM NEW.profile_id)
+    EXECUTE FUNCTION convene_private.attendee_person_changed();
+
+CREATE FUNCTION convene_private.event_days_changed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM convene_private.settle_bookings(ARRAY(SELECT DISTINCT b.meeting_id FROM convene.meeting_bookings b
+                                                  WHERE b.event_id = NEW.id));
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.event_days_changed() IS 'Counts the meetings of an event on the days of its new time zone';
+CREATE TRIGGER events_days AFTER UPDATE ON convene.events
+    FOR EACH ROW WHEN (OLD.time_zone IS DISTINCT FROM NEW.time_zone)
+    EXECUTE FUNCTION convene_private.event_days_changed();
+
+-- Policies.
+
+ALTER TABLE convene.networking_preferences ENABLE ROW LEVEL SECURITY;
+CREATE POLICY networking_preferences_select ON convene.networking_preferences FOR SELECT
+    USING (attendee_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids())));
+CREATE POLICY networking_preferences_insert ON convene.networking_preferences FOR INSERT
+    WITH CHECK (attendee_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids())));
+CREATE POLICY networking_preferences_update ON convene.networking_preferences FOR UPDATE
+    USING (attendee_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids())));
+
+ALTER TABLE convene.goal_complements ENABLE ROW LEVEL SECURITY;
+CREATE POLICY goal_complements_select ON convene.goal_complements FOR SELECT
+    USING (event_id IS NULL OR event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+CREATE POLICY goal_complements_insert ON convene.goal_complements FOR INSERT
+    WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+CREATE POLICY goal_complements_update ON convene.goal_complements FOR UPDATE
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+CREATE POLICY goal_complements_delete ON convene.goal_complements FOR DELETE
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+
+ALTER TABLE convene.matches ENABLE ROW LEVEL SECURITY;
+CREATE POLICY matches_select ON convene.matches FOR SELECT
+    USING (attendee_1_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
+           OR attendee_2_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+
+ALTER TABLE convene.meetings ENABLE ROW LEVEL SECURITY;
+CREATE POLICY meetings_select ON convene.meetings FOR SELECT
+    USING (attendee_1_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
+           OR attendee_2_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+
+ALTER TABLE convene.meeting_bookings ENABLE ROW LEVEL SECURITY;
+CREATE POLICY meeting_bookings_select ON convene.meeting_bookings FOR SELECT
+    USING (attendee_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+
+ALTER TABLE convene.meeting_places ENABLE ROW LEVEL SECURITY;
+CREATE POLICY meeting_places_select ON convene.meeting_places FOR SELECT
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+
+ALTER TABLE convene.meeting_day_counts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY service_only ON convene.meeting_day_counts USING (false);
+
+ALTER TABLE convene.meeting_schedule_drafts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY meeting_schedule_drafts_select ON convene.meeting_schedule_drafts FOR SELECT
+    USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+
+-- The messages are between the two: staff of the event reads none of it.
+ALTER TABLE convene.networking_connections ENABLE ROW LEVEL SECURITY;
+CREATE POLICY networking_connections_select ON convene.networking_connections FOR SELECT
+    USING ((status <> 'blocked' AND requester_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids())))
+           OR (status <> 'blocked' AND target_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))));

@@ -175,6 +175,78 @@ CREATE INDEX idx_recommendation_cache_event ON convene.recommendation_cache (eve
 ALTER TABLE convene.recommendation_cache ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.recommendation_cache USING (false);
 
+-- Experiments. Who gets which variant is decided once and written down, so that a changed share moves nobody.
+
+CREATE TABLE convene.experiments (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    organization_id uuid NOT NULL DEFAULT convene_private.default_organization_id()
+        REFERENCES convene.organizations ON DELETE RESTRICT,
+    name text NOT NULL CHECK (name <> ''),
+    description text,
+    surface text NOT NULL CHECK (surface IN ('recommendations', 'networking', 'sponsorship')),
+    status text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'running', 'stopped')),
+    seed bigint NOT NULL DEFAULT 0,
+    started_at timestamptz,
+    stopped_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (organization_id, name),
+    UNIQUE (id, organization_id),
+    CHECK (status = 'draft' OR started_at IS NOT NULL),
+    CHECK ((status = 'stopped') = (stopped_at IS NOT NULL)),
+    CHECK (stopped_at >= started_at)
+);
+COMMENT ON TABLE convene.experiments IS 'Trials of sets of weights against each other at the events of an organization';
+COMMENT ON COLUMN convene.experiments.status IS 'running: units are assigned to variants, and what they are shown counts';
+COMMENT ON COLUMN convene.experiments.seed IS 'Goes into the hash that chooses a unit''s variant';
+CREATE INDEX idx_experiments_surface ON convene.experiments (surface, status);
+CREATE TRIGGER experiments_touch BEFORE UPDATE ON convene.experiments
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.experiment_variants (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    organization_id uuid NOT NULL DEFAULT convene_private.default_organization_id(),
+    experiment_id uuid NOT NULL,
+    name text NOT NULL CHECK (name <> ''),
+    share numeric(6,5) NOT NULL CHECK (share > 0 AND share <= 1),
+    weights jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(weights) = 'object'),
+    is_control boolean NOT NULL DEFAULT false,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (experiment_id, name),
+    UNIQUE (id, experiment_id),
+    FOREIGN KEY (experiment_id, organization_id) REFERENCES convene.experiments (id, organization_id) ON DELETE CASCADE
+);
+COMMENT ON TABLE convene.experiment_variants IS 'What an experiment tries: a set of weights, and how many get it';
+COMMENT ON COLUMN convene.experiment_variants.share IS 'Part of the units; those of an experiment are taken in proportion to each other';
+COMMENT ON COLUMN convene.experiment_variants.weights IS 'As in scoring_weights; empty: the weights that would apply without the experiment';
+COMMENT ON COLUMN convene.experiment_variants.is_control IS 'What the others are compared with; at most one';
+CREATE UNIQUE INDEX idx_experiment_variants_control ON convene.experiment_variants (experiment_id) WHERE is_control;
+CREATE INDEX idx_experiment_variants_organization ON convene.experiment_variants (organization_id);
+CREATE TRIGGER experiment_variants_touch BEFORE UPDATE ON convene.experiment_variants
+    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE TABLE convene.experiment_assignments (
+    experiment_id uuid NOT NULL REFERENCES convene.experiments ON DELETE CASCADE,
+    unit_id uuid NOT NULL,
+    variant_id uuid NOT NULL,
+    assigned_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (experiment_id, unit_id),
+    FOREIGN KEY (variant_id, experiment_id) REFERENCES convene.experiment_variants (id, experiment_id) ON DELETE CASCADE
+);
+COMMENT ON TABLE convene.experiment_assignments IS 'Who was given which variant; for good, whatever the shares become';
+COMMENT ON COLUMN convene.experiment_assignments.unit_id IS 'An attendee, a sponsor or whatever else is shown one variant; no foreign key, the count outlives it';
+CREATE INDEX idx_experiment_assignments_variant ON convene.experiment_assignments (variant_id);
+
+ALTER TABLE convene.experiments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY experiments_select ON convene.experiments FOR SELECT
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
+ALTER TABLE convene.experiment_variants ENABLE ROW LEVEL SECURITY;
+CREATE POLICY experiment_variants_select ON convene.experiment_variants FOR SELECT
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
+ALTER TABLE convene.experiment_assignments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY service_only ON convene.experiment_assignments USING (false);
+
 CREATE TABLE convene.recommendation_history (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     attendee_id uuid NOT NULL,
@@ -185,7 +257,7 @@ CREATE TABLE convene.recommendation_history (
     recommendation_algorithm text NOT NULL
         CHECK (recommendation_algorithm IN ('hybrid', 'content_based', 'collaborative_filtering', 'popularity')),
     confidence_score numeric(5,4) CHECK (confidence_score BETWEEN 0 AND 1),
-    experiment_id uuid,
+    experiment_id uuid REFERENCES convene.experiments ON DELETE SET NULL,
     variant text,
     shown_at timestamptz NOT NULL DEFAULT now(),
     clicked boolean NOT NULL DEFAULT false,
@@ -208,6 +280,7 @@ COMMENT ON COLUMN convene.recommendation_history.recommended_item_id IS 'No fore
 COMMENT ON COLUMN convene.recommendation_history.dismissed IS 'Not to be recommended to this attendee again';
 CREATE INDEX idx_recommendation_history_attendee ON convene.recommendation_history (attendee_id);
 CREATE INDEX idx_recommendation_history_event ON convene.recommendation_history (event_id);
+CREATE INDEX idx_recommendation_history_experiment ON convene.recommendation_history (experiment_id);
 CREATE INDEX idx_recommendation_history_shown_at ON convene.recommendation_history (shown_at DESC);
 CREATE INDEX idx_recommendation_history_context ON convene.recommendation_history USING gin (recommendation_context);
 ALTER TABLE convene.recommendation_history ENABLE ROW LEVEL SECURITY;
