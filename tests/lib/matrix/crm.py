@@ -26,7 +26,8 @@ def _statements(table):
         "delete": f"DELETE FROM {{t}} WHERE id = {key}",
     }
     if table == "campaign_recipients":
-        verbs["insert"] = f"DELETE FROM {{t}} WHERE id = {key} ;; INSERT INTO {{t}} (campaign_id, contact_id) VALUES ({{campaigns}}, {{contacts}})"
+        verbs["insert"] = (f"DELETE FROM {{t}} WHERE id = {key} ;;"
+                           " INSERT INTO {t} (campaign_id, contact_id) VALUES ({campaigns}, {contacts})")
         return verbs
     columns, values = NEW_ROW[table]
     verbs["insert"] = f"INSERT INTO {{t}} (organization_id, {columns}) VALUES ({{organization}}, {values})"
@@ -39,8 +40,8 @@ def _statements(table):
 STATEMENTS = {table: _statements(table) for table in TABLES}
 for _scored in ("contacts", "leads"):
     STATEMENTS[_scored]["update-score"] = f"UPDATE {{t}} SET lead_score = 100 WHERE id = {{{_scored}}}"
-    _columns, _values = NEW_ROW[_scored]
-    STATEMENTS[_scored]["insert-score"] = f"INSERT INTO {{t}} (organization_id, lead_score, {_columns}) VALUES ({{organization}}, 100, {_values})"
+    STATEMENTS[_scored]["insert-score"] = STATEMENTS[_scored]["insert"].replace("(organization_id", "(lead_score, organization_id").replace(
+        "({organization}", "(100, {organization}")
 
 
 def add_rows(world, conn):
