@@ -435,7 +435,17 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.ticket_analytics_p', 'authenticated', 'SELECT'),
     ('convene.ticket_analytics_p', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
-    -- Leads.
+    -- Leads. Not what passes between sponsor and attendee, nor the sponsor's notes: the organizer reads these rows.
+    ('convene.models', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.lead_scoring('
+        'id,event_id,sponsor_id,attendee_id,lead_score,lead_grade,engagement_score,fit_score,intent_score,fit_assumed,'
+        'score_parts,model_id,booth_visits,content_downloads,session_attendance,messages_exchanged,meeting_requested,'
+        'first_interaction_at,last_interaction_at,interaction_count,status,closed_at,consented,crm_sync_status,tags,'
+        'created_at,updated_at)', 'authenticated', 'SELECT'),
+    ('convene.lead_scoring', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.lead_interactions(id,event_id,sponsor_id,attendee_id,kind,at,created_at)', 'authenticated', 'SELECT'),
+    ('convene.lead_interactions', 'service', 'SELECT, INSERT'),
+    ('convene.crm_sync_queue', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
     -- Money. Of an order not what is between platform and organization, nor what only Stripe's answers are matched by.
     ('convene.payout_configurations', 'authenticated', 'SELECT'),

@@ -62,9 +62,27 @@ COMMENT ON COLUMN convene.organizations.slug IS 'Short name for addresses: lower
 CREATE TRIGGER organizations_touch BEFORE UPDATE ON convene.organizations
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
+-- Definer: has to know whether there is only one organization, also when the caller may see none.
+CREATE FUNCTION convene_private.default_organization_id() RETURNS uuid
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    candidates uuid[] := ARRAY(SELECT convene_private.my_organization_ids());
+BEGIN
+    IF cardinality(candidates) = 0 THEN
+        candidates := ARRAY(SELECT o.id FROM convene.organizations o LIMIT 2);
+    END IF;
+    IF cardinality(candidates) = 1 THEN
+        RETURN candidates[1];
+    END IF;
+    RAISE EXCEPTION 'organization_id is missing'
+        USING ERRCODE = '22004', DETAIL = 'It is filled in only where a single organization comes into question.',
+              HINT = 'Name the organization_id.';
+END $$;
+COMMENT ON FUNCTION convene_private.default_organization_id() IS 'The caller''s only organization, or the only one there is';
+
 CREATE TABLE convene.roles (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    organization_id uuid NOT NULL REFERENCES convene.organizations ON DELETE CASCADE,
+    organization_id uuid NOT NULL DEFAULT convene_private.default_organization_id() REFERENCES convene.organizations ON DELETE CASCADE,
     name text NOT NULL CHECK (name <> ''),
     description text,
     level integer NOT NULL DEFAULT 1 CHECK (level >= 0),
@@ -82,7 +100,7 @@ CREATE TRIGGER roles_touch BEFORE UPDATE ON convene.roles
 
 CREATE TABLE convene.users (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    organization_id uuid NOT NULL REFERENCES convene.organizations ON DELETE CASCADE,
+    organization_id uuid NOT NULL DEFAULT convene_private.default_organization_id() REFERENCES convene.organizations ON DELETE CASCADE,
     profile_id uuid REFERENCES convene.profiles ON DELETE CASCADE,
     username text CHECK (username <> ''),
     first_name text NOT NULL,
@@ -235,24 +253,6 @@ CREATE FUNCTION convene_private.my_team_user_ids() RETURNS SETOF uuid
     SELECT t.id FROM team t
 $$;
 COMMENT ON FUNCTION convene_private.my_team_user_ids() IS 'The caller as a user, and whoever reports to them, directly or through others';
-
--- Definer: has to know whether there is only one organization, also when the caller may see none.
-CREATE FUNCTION convene_private.default_organization_id() RETURNS uuid
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    candidates uuid[] := ARRAY(SELECT convene_private.my_organization_ids());
-BEGIN
-    IF cardinality(candidates) = 0 THEN
-        candidates := ARRAY(SELECT o.id FROM convene.organizations o LIMIT 2);
-    END IF;
-    IF cardinality(candidates) = 1 THEN
-        RETURN candidates[1];
-    END IF;
-    RAISE EXCEPTION 'organization_id is missing'
-        USING ERRCODE = '22004', DETAIL = 'It is filled in only where a single organization comes into question.',
-              HINT = 'Name the organization_id.';
-END $$;
-COMMENT ON FUNCTION convene_private.default_organization_id() IS 'The caller''s only organization, or the only one there is';
 
 ALTER TABLE convene.organizations ENABLE ROW LEVEL SECURITY;
 CREATE POLICY organizations_select ON convene.organizations FOR SELECT

@@ -28,6 +28,10 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
      'Declares this database the one whose workers may send. A restored copy refuses to hand out queued work (55000) until then.'),
     ('check_threads(double precision,text)', 'owner',
      'Computes on every thread of the session for p_seconds (0 to 3600) and reports their number and whether all have the server''s signals blocked; p_fault ''panic'' shows how a failing worker is reported (58000).'),
+    ('health()', 'service',
+     'What can be out of order (versions, queues, partitions, marketplace, embeddings, jobs, indexes, dependencies, row security, roles), a row each: status ok, warning or error, and the statement that helps. Thresholds: settings health.queue_lag_minutes and health.marketplace_stale_hours. Works on a standby.'),
+    ('create_next_month_partitions(integer)', 'service',
+     'Makes the monthly partitions of the signal tables from this month to p_months_ahead (0 to 60) months ahead, bounds in UTC, and moves rows that came before their partition into place. Once is as good as twice.'),
 
     -- Who is calling
     ('uid()', 'public',
@@ -36,6 +40,8 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
      'The email address in the token, if its issuer says that it is verified (email_verified at the top or in app_metadata) or the setting trust_jwt_email is on; otherwise null.'),
     ('claim(text)', 'public',
      'A claim of the token as text, null where there is none.'),
+    ('has_permission(text,text)', 'authenticated',
+     'Whether the caller''s role permits p_action (read, write or delete) in an area of the CRM (roles.permissions), in one of their organizations: with every record, or with those of their own team. What row security enforces. Errors: 22004, 22023 for another action.'),
 
     -- Recommending
     ('get_session_recommendations(uuid,uuid,integer,text,timestamp with time zone)', 'authenticated',
@@ -82,6 +88,7 @@ $surface$;
 DO $grant$
 DECLARE
     member record;
+    holder record;
 BEGIN
     -- Whoever owns the database may have put functions and operators where this script would look for the server's: a
     -- format(text, text) of theirs matches better than the variadic one, and would run with a superuser's rights.
@@ -92,7 +99,14 @@ BEGIN
     -- An owner of the data who is no superuser lets the API's roles in.
     GRANT USAGE ON SCHEMA convene TO pg_database_owner WITH GRANT OPTION;
     FOR member IN SELECT * FROM convene.surface() LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION convene.%s FROM PUBLIC', member.signature);
+        -- Also what default privileges gave.
+        FOR holder IN
+            SELECT DISTINCT r.grantee FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) r
+            WHERE p.oid = ('convene.' || member.signature)::regprocedure AND r.grantee <> p.proowner
+        LOOP
+            EXECUTE format('REVOKE ALL ON FUNCTION convene.%s FROM %s', member.signature,
+                           CASE holder.grantee WHEN 0 THEN 'PUBLIC' ELSE holder.grantee::regrole::text END);
+        END LOOP;
         EXECUTE format('GRANT EXECUTE ON FUNCTION convene.%s TO pg_database_owner WITH GRANT OPTION', member.signature);
         IF member.audience = 'public' THEN
             EXECUTE format('GRANT EXECUTE ON FUNCTION convene.%s TO PUBLIC', member.signature);

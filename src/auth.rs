@@ -63,10 +63,9 @@ const ATTENDEE: &str = "
       FROM convene.attendees a
       JOIN convene.events e ON e.id = a.event_id
      WHERE a.id = $1
-       AND ($2 OR (a.profile_id = $3 AND a.status <> 'cancelled') OR EXISTS (
-             SELECT 1 FROM convene.organization_members m
-              WHERE m.organization_id = e.organization_id AND m.profile_id = $3
-                AND m.member_role IN ('owner', 'organizer')))";
+       AND ($2 OR (a.profile_id = $3 AND a.status <> 'cancelled')
+            OR e.organization_id = ANY (ARRAY(
+                 SELECT convene_private.my_managed_organization_ids())))";
 
 /// The attendee, if the caller is that person and has not cancelled, organizes the event, or is the
 /// service.
@@ -105,10 +104,8 @@ const MANAGED_EVENT: &str = "
     SELECT e.id
       FROM convene.events e
      WHERE e.id = $1
-       AND ($2 OR EXISTS (
-             SELECT 1 FROM convene.organization_members m
-              WHERE m.organization_id = e.organization_id AND m.profile_id = $3
-                AND m.member_role IN ('owner', 'organizer')))";
+       AND ($2 OR e.organization_id = ANY (ARRAY(
+                 SELECT convene_private.my_managed_organization_ids())))";
 
 /// The event, if the caller organizes it or is the service.
 pub fn managed_event(id: Option<pgrx::Uuid>) -> Outcome<pgrx::Uuid> {
@@ -124,8 +121,7 @@ const VISIBLE_SESSION: &str = "
             OR EXISTS (SELECT 1 FROM convene.attendees a
                         WHERE a.event_id = e.id AND a.profile_id = $3
                           AND a.status <> 'cancelled')
-            OR EXISTS (SELECT 1 FROM convene.organization_members m
-                        WHERE m.organization_id = e.organization_id AND m.profile_id = $3))";
+            OR e.organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())))";
 
 /// The event of a session that the caller may see: of a published event, of one that they attend,
 /// or of one of their organization.

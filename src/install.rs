@@ -180,7 +180,11 @@ fn run_uninstall(confirm: Option<&str>) -> Outcome<String> {
         );
     }
     with_owner(|| {
-        let tables = tables()?;
+        let views = relations("v")?;
+        if !views.is_empty() {
+            db::script(&format!("DROP VIEW {}", views.join(", ")))?;
+        }
+        let tables = relations("rp")?;
         db::script(&format!("DROP TABLE {}", tables.join(", ")))?;
         db::script(&format!("DROP FUNCTION {}", private_functions().join(", ")))?;
         db::script("DROP SCHEMA convene_private")?;
@@ -188,13 +192,17 @@ fn run_uninstall(confirm: Option<&str>) -> Outcome<String> {
     })
 }
 
-/// The tables that `install()` made. Dropping by this list and without CASCADE leaves whatever
-/// users built on them in the way, where they hear of it.
-fn tables() -> Outcome<Vec<String>> {
-    const TABLES: &str = "
-        SELECT DISTINCT object FROM convene_private.api_grants()
-         WHERE audience = 'service' AND privileges NOT IN ('EXECUTE', 'USAGE') ORDER BY object";
-    db::read(TABLES, &[], |row| row.want(1))
+/// What `install()` made of these kinds (`pg_class.relkind`). Dropping by this list and without
+/// CASCADE leaves whatever users built on it in the way, where they hear of it.
+fn relations(kinds: &str) -> Outcome<Vec<String>> {
+    const RELATIONS: &str = "
+        SELECT DISTINCT g.object
+          FROM convene_private.api_grants() g
+          JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(g.object)
+         WHERE g.audience = 'service' AND g.privileges NOT IN ('EXECUTE', 'USAGE')
+           AND pg_catalog.strpos($1, c.relkind::text) > 0
+         ORDER BY g.object";
+    db::read(RELATIONS, &[kinds.into()], |row| row.want(1))
 }
 
 /// The functions that the files make, which write their heads in one way and overload none.

@@ -10,13 +10,16 @@ mod diagnostics;
 mod document;
 mod embeddings;
 mod error;
+mod health;
 mod install;
 mod owner;
 mod parallel;
+mod permissions;
 mod programme;
 mod queue;
 mod recommendation;
 mod settings;
+mod signals;
 mod vector;
 
 ::pgrx::pg_module_magic!(name, version);

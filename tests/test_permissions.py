@@ -1,0 +1,124 @@
+"""roles.permissions: what has_permission() says is what policies and functions do."""
+
+import json
+
+import pytest
+
+from lib.access import as_role, expect_error
+from lib.factory import ident, make_world
+
+pytestmark = pytest.mark.roles
+
+
+@pytest.fixture(scope="module")
+def world(db):
+    with db.connect() as connection:
+        yield make_world(connection)
+
+
+def join(conn, event, name, member_role, permissions=None, by="member", status="active"):
+    """Makes somebody a member, with a role that the membership or the user names; returns their sub."""
+    sub, role = ident(name), None
+    conn.execute("INSERT INTO convene.profiles (id) VALUES (%s)", [sub])
+    if permissions is not None:
+        role = conn.execute("INSERT INTO convene.roles (organization_id, name, permissions) VALUES (%s, %s, %s) RETURNING id",
+                            [event.organization, name, json.dumps(permissions)]).fetchone()[0]
+    conn.execute("INSERT INTO convene.organization_members (organization_id, profile_id, member_role, role_id) VALUES (%s, %s, %s, %s)",
+                 [event.organization, sub, member_role, role if by == "member" else None])
+    conn.execute("INSERT INTO convene.users (organization_id, profile_id, first_name, last_name, email, role_id, status)"
+                 " VALUES (%s, %s, 'A', 'B', %s, %s, %s)", [event.organization, sub, f"{name}@x.example", role if by == "user" else None, status])
+    return sub
+
+
+def may(conn, sub, area, action):
+    with as_role(conn, "authenticated", sub):
+        return conn.execute("SELECT convene.has_permission(%s, %s)", [area, action]).fetchone()[0]
+
+
+READ = {"contacts": {"read": True, "write": False, "delete": "yes"}}
+OWN = {"contacts": {"read": "own", "write": "own"}}
+
+
+@pytest.mark.parametrize("member_role, permissions, options, area, action, expected", [
+    ("owner", None, {}, "contacts", "delete", True),
+    ("organizer", None, {}, "payouts", "read", True),
+    ("staff", None, {}, "contacts", "read", False),
+    ("staff", READ, {}, "contacts", "read", True),
+    ("staff", READ, {}, "contacts", "write", False),
+    # Only true and "own" permit anything.
+    ("staff", READ, {}, "contacts", "delete", False),
+    ("staff", READ, {}, "leads", "read", False),
+    ("staff", READ, {"by": "user"}, "contacts", "read", True),
+    ("staff", OWN, {}, "contacts", "write", True),
+    ("staff", {"contacts": True}, {}, "contacts", "read", False),
+    ("staff", {"contacts": [True]}, {}, "contacts", "read", False),
+    ("viewer", {"contacts": {"read": True, "write": True}}, {}, "contacts", "read", True),
+    # Looking on is looking on, whatever the role says.
+    ("viewer", {"contacts": {"read": True, "write": True}}, {}, "contacts", "write", False),
+    ("owner", None, {"status": "suspended"}, "contacts", "read", False),
+    ("staff", READ, {"status": "inactive"}, "contacts", "read", False),
+])
+def test_a_role_permits_what_it_says(conn, world, member_role, permissions, options, area, action, expected):
+    alpha, _ = world
+    with conn.transaction(force_rollback=True):
+        sub = join(conn, alpha, "somebody", member_role, permissions, **options)
+        assert may(conn, sub, area, action) is expected
+
+
+def test_the_membership_goes_before_the_user(conn, world):
+    alpha, _ = world
+    with conn.transaction(force_rollback=True):
+        sub = join(conn, alpha, "both", "staff", READ)
+        other = conn.execute("INSERT INTO convene.roles (organization_id, name, permissions) VALUES (%s, 'other', %s) RETURNING id",
+                             [alpha.organization, json.dumps({"leads": {"read": True}})]).fetchone()[0]
+        conn.execute("UPDATE convene.users SET role_id = %s WHERE profile_id = %s", [other, sub])
+        assert (may(conn, sub, "contacts", "read"), may(conn, sub, "leads", "read")) == (True, False)
+
+
+def test_nobody_and_the_service(conn, world):
+    with as_role(conn, "service_role"):
+        assert conn.execute("SELECT convene.has_permission('anything', 'delete')").fetchone() == (True,)
+    with as_role(conn, "authenticated"):
+        assert conn.execute("SELECT convene.has_permission('contacts', 'read')").fetchone() == (False,)
+        expect_error(conn, "22023", "SELECT convene.has_permission('contacts', 'erase')", message="erase", hint="'read'")
+        expect_error(conn, "22004", "SELECT convene.has_permission(NULL, 'read')", message="p_area")
+        expect_error(conn, "22004", "SELECT convene.has_permission('contacts', NULL)", message="p_action")
+    with as_role(conn, "anon"):
+        expect_error(conn, "42501", "SELECT convene.has_permission('contacts', 'read')")
+
+
+def test_staff_who_may_write_events_manage_them(conn, world):
+    """In tables and in functions alike; and who is suspended manages nothing any more."""
+    alpha, beta = world
+    with conn.transaction(force_rollback=True):
+        sub = join(conn, alpha, "manager", "staff", {"events": {"write": True}})
+        with as_role(conn, "authenticated", sub):
+            assert conn.execute("UPDATE convene.events SET city = 'Bern' WHERE id = %s", [alpha.id]).rowcount == 1
+            assert conn.execute("UPDATE convene.events SET city = 'Bern' WHERE id = %s", [beta.id]).rowcount == 0
+            conn.execute("SELECT * FROM convene.recommendation_metrics(%s)", [alpha.id])
+            expect_error(conn, "42501", "SELECT * FROM convene.recommendation_metrics(%s)", [beta.id])
+        conn.execute("UPDATE convene.users SET status = 'suspended' WHERE profile_id = %s", [sub])
+        with as_role(conn, "authenticated", sub):
+            assert conn.execute("UPDATE convene.events SET city = 'Bern' WHERE id = %s", [alpha.id]).rowcount == 0
+            expect_error(conn, "42501", "SELECT * FROM convene.recommendation_metrics(%s)", [alpha.id])
+            assert conn.execute("SELECT count(*) FROM convene.attendees").fetchone() == (0,)
+
+
+def test_an_owner_names_users_and_roles_and_staff_do_not(conn, world):
+    alpha, _ = world
+    with conn.transaction(force_rollback=True):
+        owner = join(conn, alpha, "owner", "owner")
+        staff = join(conn, alpha, "staff", "staff", READ)
+        with as_role(conn, "authenticated", owner):
+            role = conn.execute("INSERT INTO convene.roles (name, permissions) VALUES ('Sales', %s) RETURNING id",
+                                [json.dumps(OWN)]).fetchone()[0]
+            assert conn.execute("UPDATE convene.users SET role_id = %s WHERE profile_id = %s", [role, staff]).rowcount == 1
+            conn.execute("INSERT INTO convene.users (first_name, last_name, email) VALUES ('C', 'D', 'c@x.example')")
+        with as_role(conn, "authenticated", staff):
+            assert conn.execute("UPDATE convene.users SET phone = '1' WHERE profile_id = convene.uid()").rowcount == 1
+            for change in ("role_id = NULL", "status = 'inactive'", "manager_id = NULL, department = 'x'", "email = 'y@x.example'"):
+                expect_error(conn, "42501", f"UPDATE convene.users SET {change} WHERE profile_id = convene.uid()", message="owner")
+            assert conn.execute("UPDATE convene.users SET phone = '1' WHERE profile_id IS DISTINCT FROM convene.uid()").rowcount == 0
+            assert conn.execute("UPDATE convene.roles SET permissions = '{}'").rowcount == 0
+            expect_error(conn, "42501", "INSERT INTO convene.roles (name) VALUES ('Mine')")
+            expect_error(conn, "42501", "SELECT password_hash FROM convene.users")
