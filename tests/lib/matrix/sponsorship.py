@@ -20,7 +20,7 @@ STATEMENTS = {
         "select": f"SELECT industry FROM {{t}} {_SPONSOR}",
         "insert": f"DELETE FROM {{t}} {_SPONSOR} ;; INSERT INTO {{t}} (sponsor_id, regions) VALUES ({{sponsor}}, '{{{{CA}}}}')",
         "update": f"UPDATE {{t}} SET annual_budget_cents = 1 {_SPONSOR}",
-        "update-vector": f"UPDATE {{t}} SET objectives_embedding = '[1,0,0,0]', embedding_model = 'spare' {_SPONSOR}",
+        "update-vector": f"UPDATE {{t}} SET objectives_embedding = '[1,2,3,4,5,6,7,8]', embedding_model = 'test-model-8' {_SPONSOR}",
         "update-reputation": f"UPDATE {{t}} SET reputation_score = 100 {_SPONSOR}",
         "update-rev": f"UPDATE {{t}} SET rev = 1 {_SPONSOR}", "delete": f"DELETE FROM {{t}} {_SPONSOR}",
     },
@@ -48,7 +48,7 @@ STATEMENTS = {
     "event_embeddings": {
         "select": f"SELECT source_text FROM {{t}} {_EVENT}",
         "insert": f"DELETE FROM {{t}} {_EVENT} ;; INSERT INTO {{t}} (event_id, embedding, source_text, embedding_model)"
-                  " VALUES ({event}, '[1,2,3,4]', 'x', 'spare')",
+                  " VALUES ({event}, '[1,2,3,4,5,6,7,8]', 'x', 'test-model-8')",
         "update": f"UPDATE {{t}} SET source_text = 'y' {_EVENT}", "update-rev": f"UPDATE {{t}} SET rev = 1 {_EVENT}",
         "delete": f"DELETE FROM {{t}} {_EVENT}",
     },
@@ -80,36 +80,47 @@ STATEMENTS = {
 
 
 def add_rows(world, conn):
-    """A sponsor of each event who signs in, with a package and all that is known and computed; one on the market; a draft's
-    package and figures."""
+    """What is known and computed of events and of their sponsors; one sponsor on the market, whose person is sponsor_a too."""
+    add_sponsors(world, conn)
     for name in ("a", "b", "draft"):
         event = world.rows[name]["event"]
-        world.rows[name]["package"] = package = ident("package", name)
-        conn.execute("INSERT INTO convene.sponsorship_packages (id, event_id, package_name, tier, price_cents, total_available)"
-                     " VALUES (%s, %s, 'Gold', 'gold', 500000, 3)", [package, event])
         conn.execute("INSERT INTO convene.event_audience_insights (event_id, attendee_count) VALUES (%s, 3)", [event])
         conn.execute("INSERT INTO convene.event_embeddings (event_id, embedding, source_text, embedding_model)"
-                     " VALUES (%s, '[1,2,3,4]', 'x', 'spare')", [event])
+                     " VALUES (%s, '[1,2,3,4,5,6,7,8]', 'x', 'test-model-8')", [event])
         conn.execute("INSERT INTO convene.event_quality_scores (event_id, quality_score) VALUES (%s, 70)", [event])
         conn.execute("INSERT INTO convene.fit_recalc_queue (event_id) VALUES (%s)", [event])
     for name in ("a", "b"):
-        row = world.rows[name]
-        sponsor, sub = ident("sponsor", name), world.roles[f"sponsor_{name}"][1]
-        world.rows[f"sponsor_{name}"] = {**row, "sponsor": sponsor, "sub": sub, "other_sponsor": ident("sponsor", "market")}
-        conn.execute("INSERT INTO convene.sponsors (id, event_id, profile_id, company_name, package_id, sponsorship_tier, status)"
-                     " VALUES (%s, %s, %s, %s, %s, 'gold', 'active')", [sponsor, row["event"], sub, f"Sponsor {name}", row["package"]])
-        _known(conn, sponsor, row["event"])
+        row = world.rows[f"sponsor_{name}"]
+        row["other_sponsor"] = ident("sponsor", "market")
+        _known(conn, row["sponsor"], row["event"])
         conn.execute("INSERT INTO convene.event_sponsorships (event_id, sponsor_id, status) VALUES (%s, %s, 'confirmed')",
-                     [row["event"], sponsor])
-    # On the market: the person of sponsor_a acts for it too; matched with event b, which has only proposed.
-    market = ident("sponsor", "market")
+                     [row["event"], row["sponsor"]])
+    # Event b fits the one on the market, and has proposed, but nothing is signed.
+    market, b = ident("sponsor", "market"), world.rows["b"]
     conn.execute("INSERT INTO convene.sponsors (id, profile_id, company_name) VALUES (%s, %s, 'Market')",
                  [market, world.roles["sponsor_a"][1]])
-    _known(conn, market, world.rows["b"]["event"])
-    conn.execute("INSERT INTO convene.event_sponsorships (event_id, sponsor_id) VALUES (%s, %s)", [world.rows["b"]["event"], market])
-    world.rows["market"] = {**world.rows["b"], "event": None, "sponsor": market}
-    world.rows["market_at_b"] = {**world.rows["b"], "sponsor": market, "other_sponsor": ident("sponsor", "a")}
+    _known(conn, market, b["event"])
+    conn.execute("INSERT INTO convene.event_sponsorships (event_id, sponsor_id) VALUES (%s, %s)", [b["event"], market])
+    world.rows["market"] = {"event": None, "sponsor": market}
+    world.rows["market_at_b"] = {**b, "sponsor": market, "other_sponsor": ident("sponsor", "a")}
     conn.execute("INSERT INTO convene.mv_refresh_log (view_name) VALUES ('mv_event_quality_scores')")
+
+
+def add_sponsors(world, conn):
+    """A package of each event, and of a and b a sponsor who signs in: rows 'sponsor_a' and 'sponsor_b'. Made once, by whichever
+    domain comes first."""
+    if "sponsor_a" in world.rows:
+        return
+    for name in ("a", "b", "draft"):
+        row = world.rows[name]
+        row["package"] = ident("package", name)
+        conn.execute("INSERT INTO convene.sponsorship_packages (id, event_id, package_name, tier, price_cents, total_available)"
+                     " VALUES (%(package)s, %(event)s, 'Gold', 'gold', 500000, 3)", row)
+    for name in ("a", "b"):
+        row = {**world.rows[name], "sponsor": ident("sponsor", name), "sub": world.roles[f"sponsor_{name}"][1]}
+        world.rows[f"sponsor_{name}"] = row
+        conn.execute("INSERT INTO convene.sponsors (id, event_id, profile_id, company_name, package_id, sponsorship_tier, status)"
+                     " VALUES (%(sponsor)s, %(event)s, %(sub)s, 'Sponsor', %(package)s, 'gold', 'active')", row)
 
 
 def _known(conn, sponsor, event):
