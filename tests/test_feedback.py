@@ -158,6 +158,8 @@ def test_metrics_by_hand(conn):
         ("popularity", None, None, 4, 0, 0, 0, 0, 0, None, Decimal("0.0000")),
     ]
     experiment = uuid.uuid4()
+    conn.execute("INSERT INTO convene.experiments (id, organization_id, name, surface) VALUES (%s, %s, 'x', 'recommendations')",
+                 [experiment, alpha.organization])
     conn.execute("UPDATE convene.recommendation_history SET experiment_id = %s, variant = 'b' WHERE id = ANY (%s)",
                  [experiment, ids[:3]])
     got = conn.execute(call, [alpha.id]).fetchall()

@@ -1,5 +1,7 @@
 """The cells of domain recommendation."""
 
+from ..factory import ident
+
 STATEMENTS = {
     "attendee_preferences": {
         "select": "SELECT id FROM {t} WHERE attendee_id = {person}",
@@ -52,4 +54,38 @@ STATEMENTS = {
         "update": "UPDATE {t} SET clicked = true WHERE attendee_id = {person}",
         "delete": "DELETE FROM {t} WHERE attendee_id = {person}",
     },
+    "experiments": {
+        "select": "SELECT id FROM {t} WHERE organization_id = {organization}",
+        "insert": "INSERT INTO {t} (organization_id, name, surface) VALUES ({organization}, 'x', 'networking')",
+        "update": "UPDATE {t} SET status = 'stopped', stopped_at = now() WHERE organization_id = {organization}",
+        "delete": "DELETE FROM {t} WHERE organization_id = {organization}",
+    },
+    "experiment_variants": {
+        "select": "SELECT id FROM {t} WHERE organization_id = {organization}",
+        "insert": "INSERT INTO {t} (organization_id, experiment_id, name, share) VALUES ({organization}, {experiment}, 'x', 1)",
+        "update": "UPDATE {t} SET share = 1 WHERE organization_id = {organization}",
+        "delete": "DELETE FROM {t} WHERE organization_id = {organization}",
+    },
+    "experiment_assignments": {
+        "select": "SELECT unit_id FROM {t} WHERE experiment_id = {experiment}",
+        "insert": "INSERT INTO {t} (experiment_id, unit_id, variant_id) VALUES ({experiment}, {new}, {experiment})",
+        "update": "UPDATE {t} SET unit_id = {new} WHERE experiment_id = {experiment}",
+        "delete": "DELETE FROM {t} WHERE experiment_id = {experiment}",
+    },
 }
+
+
+def add_rows(world, conn):
+    """An experiment of each organization that runs, with one variant of the same id, given to one unit."""
+    for name in ("a", "b"):
+        row, experiment = world.rows[name], ident("experiment", name)
+        row.update(experiment=experiment, new=ident("unit"))
+        values = {"id": experiment, "organization": row["organization"], "unit": ident("unit", name)}
+        for statement in (
+            "INSERT INTO convene.experiments (id, organization_id, name, surface, status, started_at)"
+            " VALUES (%(id)s, %(organization)s, 'Weights', 'networking', 'running', now())",
+            "INSERT INTO convene.experiment_variants (id, organization_id, experiment_id, name, share)"
+            " VALUES (%(id)s, %(organization)s, %(id)s, 'new', 0.5)",
+            "INSERT INTO convene.experiment_assignments (experiment_id, unit_id, variant_id) VALUES (%(id)s, %(unit)s, %(id)s)",
+        ):
+            conn.execute(statement, values)
