@@ -5,6 +5,8 @@ import pytest
 from lib import catalogue
 
 OURS = "IN ('convene'::regnamespace, 'convene_private'::regnamespace)"
+# A partition is a part of its table, which has the policies, the rights and the words about it.
+TABLES = f"relnamespace {OURS} AND relkind IN ('r', 'p') AND NOT relispartition"
 PUBLIC_VALUES = {"claim", "email", "embed_text", "library_version", "surface", "uid"}
 
 # Rule: a query for its offenders.
@@ -13,8 +15,16 @@ RULES = {
         SELECT oid::regclass FROM pg_class WHERE relnamespace {OURS} AND relkind IN ('r', 'p')
            AND (NOT relrowsecurity OR relforcerowsecurity)""",
     "every table has a policy": f"""
-        SELECT c.oid::regclass FROM pg_class c WHERE relnamespace {OURS} AND relkind IN ('r', 'p')
-           AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)""",
+        SELECT c.oid::regclass FROM pg_class c WHERE {TABLES} AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)""",
+    "partitions carry no policy and are granted to nobody": f"""
+        SELECT c.oid::regclass FROM pg_class c WHERE relnamespace {OURS} AND relispartition
+           AND (EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)
+                OR EXISTS (SELECT FROM aclexplode(relacl) r WHERE r.grantee <> relowner)
+                OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attacl IS NOT NULL))""",
+    "materialised views are granted to nobody": f"""
+        SELECT c.oid::regclass FROM pg_class c WHERE relnamespace {OURS} AND relkind = 'm'
+           AND (EXISTS (SELECT FROM aclexplode(relacl) r WHERE r.grantee <> relowner)
+                OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attacl IS NOT NULL))""",
     "one permissive policy for a table and verb": """
         SELECT polrelid::regclass FROM pg_policy, unnest(CASE polcmd WHEN '*' THEN '{r,a,w,d}'::"char"[] ELSE ARRAY[polcmd] END) verb
          WHERE polpermissive GROUP BY polrelid, verb HAVING count(*) > 1""",
@@ -27,6 +37,16 @@ RULES = {
     "a bare false or true is the whole policy": """
         SELECT polname FROM pg_policy
          WHERE pg_get_expr(polqual, polrelid) ~ '\\m(true|false)\\M' AND pg_get_expr(polqual, polrelid) NOT IN ('true', 'false')""",
+    "no policy is always true for a writer": """
+        SELECT polrelid::regclass || '.' || polname FROM pg_policy
+         WHERE polpermissive AND polcmd <> 'r'
+           AND 'true' IN (pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))""",
+    "every column of a policy's array arm has an index that begins with it": """
+        SELECT DISTINCT polrelid::regclass || '.' || arm[1]
+          FROM pg_policy, LATERAL (VALUES (pg_get_expr(polqual, polrelid)), (pg_get_expr(polwithcheck, polrelid))) e(expression),
+               LATERAL regexp_matches(expression, '(\\w+) = ANY \\(ARRAY\\( SELECT', 'g') arm
+         WHERE NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                           WHERE i.indrelid = polrelid AND a.attname = arm[1] AND i.indpred IS NULL)""",
     "definers live in the private schema": """
         SELECT oid::regprocedure FROM pg_proc WHERE prosecdef AND pronamespace = 'convene'::regnamespace""",
     "private functions pin their search_path": """
@@ -56,6 +76,11 @@ RULES = {
                            -- The whole key, or the part of it that is as selective: an id before its event.
                            AND ((i.indkey::int2[])[0:cardinality(conkey) - 1] @> k.conkey
                                 OR (i.indkey::int2[])[0] = k.conkey[1] AND cardinality(conkey) = 2))""",
+    "no foreign keys form a cycle": f"""
+        WITH RECURSIVE reached AS (
+            SELECT conrelid AS origin, confrelid AS target FROM pg_constraint WHERE connamespace {OURS} AND contype = 'f'
+            UNION SELECT r.origin, k.confrelid FROM reached r JOIN pg_constraint k ON k.conrelid = r.target AND k.contype = 'f')
+        SELECT origin::regclass FROM reached WHERE origin = target""",
     "no index repeats another": f"""
         SELECT a.indexrelid::regclass || ' repeats ' || b.indexrelid::regclass
           FROM pg_index a JOIN pg_index b ON a.indrelid = b.indrelid AND a.indexrelid <> b.indexrelid
@@ -70,19 +95,19 @@ RULES = {
     "every index is valid": f"""
         SELECT indexrelid::regclass FROM pg_index JOIN pg_class c ON c.oid = indrelid WHERE relnamespace {OURS} AND NOT indisvalid""",
     "every table has a comment": f"""
-        SELECT oid::regclass FROM pg_class WHERE relnamespace {OURS} AND relkind IN ('r', 'p', 'v', 'm')
+        SELECT oid::regclass FROM pg_class WHERE ({TABLES} OR relnamespace {OURS} AND relkind IN ('v', 'm'))
            AND obj_description(oid, 'pg_class') IS NULL""",
     "views ask as the one who reads": f"""
         SELECT oid::regclass FROM pg_class WHERE relnamespace {OURS} AND relkind = 'v'
            AND NOT coalesce('security_invoker=true' = ANY (reloptions), false)""",
     "updated_at is kept by the one trigger": f"""
         SELECT attrelid::regclass FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
-         WHERE relnamespace {OURS} AND relkind = 'r' AND attname = 'updated_at' AND c.relname <> 'event_popularity'
+         WHERE {TABLES} AND attname = 'updated_at' AND c.relname <> 'event_popularity'
            AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = attrelid
                            AND tgfoid = 'convene_private.touch_updated_at()'::regprocedure AND tgtype & 16 = 16)""",
     "moments have a time zone": f"""
         SELECT attrelid::regclass || '.' || attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
-         WHERE relnamespace {OURS} AND relkind = 'r' AND attnum > 0 AND atttypid IN ('timestamp'::regtype, 'timetz'::regtype)""",
+         WHERE {TABLES} AND attnum > 0 AND atttypid IN ('timestamp'::regtype, 'timetz'::regtype)""",
     "nothing needs a sequence": f"SELECT oid::regclass FROM pg_class WHERE relnamespace {OURS} AND relkind = 'S'",
     "no type is made": f"""
         SELECT t.oid::regtype FROM pg_type t WHERE typnamespace {OURS} AND typtype IN ('d', 'e', 'r')""",
@@ -92,11 +117,19 @@ RULES = {
 BROKEN = {
     "every table has row security, which its owner escapes": ("ALTER TABLE convene.venues FORCE ROW LEVEL SECURITY", "venues"),
     "every table has a policy": ("DROP POLICY service_only ON convene.settings", "settings"),
+    "partitions carry no policy and are granted to nobody": (
+        "GRANT SELECT (id) ON convene.post_views_default TO authenticated", "post_views_default"),
+    "materialised views are granted to nobody": (
+        "CREATE MATERIALIZED VIEW convene.m AS SELECT 1 AS one; GRANT SELECT ON convene.m TO service_role", "convene.m"),
     "one permissive policy for a table and verb": ("CREATE POLICY more ON convene.venues USING (false)", "venues"),
     "policies are for everybody, so they name no role": ("CREATE POLICY more ON convene.venues TO anon USING (true)", "more"),
     "policies ask once per query who is there, not once per row": (
         "CREATE POLICY more ON convene.venues USING (organization_id IN (SELECT convene_private.my_organization_ids()))", "more"),
     "a bare false or true is the whole policy": ("CREATE POLICY more ON convene.venues USING (name = 'x' OR true IS NULL)", "more"),
+    "no policy is always true for a writer": (
+        "ALTER POLICY venues_update ON convene.venues WITH CHECK (true)", "venues.venues_update"),
+    "every column of a policy's array arm has an index that begins with it": (
+        "DROP INDEX convene.idx_venues_organization", "convene.venues.organization_id"),
     "definers live in the private schema": (
         "CREATE FUNCTION convene.f() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT 1'",
         "f()"),
@@ -108,6 +141,8 @@ BROKEN = {
     "nobody but the owner truncates, references or adds triggers": ("GRANT TRUNCATE ON convene.venues TO service_role", "venues"),
     "every table has a primary key": ("CREATE TABLE convene.keyless (id int)", "keyless"),
     "every foreign key has an index that begins with a column of it": ("DROP INDEX convene.idx_events_venue", "events_venue_id_fkey"),
+    "no foreign keys form a cycle": (
+        "ALTER TABLE convene.venues ADD headquarters uuid REFERENCES convene.venues", "venues"),
     "no index repeats another": ("CREATE INDEX more ON convene.sessions (event_id)", "more"),
     "every index is valid": ("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'convene.idx_events_venue'::regclass",
                              "idx_events_venue"),
@@ -172,4 +207,4 @@ def test_the_roles_hold_what_the_two_lists_say_and_nothing_else(conn):
 def test_the_list_of_grants_names_every_table(conn):
     named = {row[0] for row in conn.execute(
         "SELECT object FROM convene_private.api_grants() WHERE audience = 'service' AND privileges NOT IN ('EXECUTE', 'USAGE')")}
-    assert named == set(catalogue.tables(conn))
+    assert named == set(catalogue.tables(conn, "rpv"))

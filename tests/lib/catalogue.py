@@ -45,7 +45,8 @@ QUERIES = {
                   FROM pg_catalog.pg_namespace n JOIN own_schemas USING (oid) WHERE n.nspname <> 'public'""",
     "relation": f"""SELECT c.oid::regclass, concat_ws(' | ', c.relkind, c.relpersistence, c.relowner::regrole,
                            {_rights('c.relacl', 'r', 'c.relowner')}, c.relrowsecurity, c.relforcerowsecurity,
-                           c.reloptions, c.relreplident, {_comment('c.oid', 'pg_class')})
+                           c.reloptions, c.relreplident, pg_catalog.pg_get_partkeydef(c.oid),
+                           pg_catalog.pg_get_expr(c.relpartbound, c.oid), {_comment('c.oid', 'pg_class')})
                     FROM own_classes c WHERE c.relkind NOT IN ('i', 'I', 'c')""",
     "view": """SELECT c.oid::regclass, pg_catalog.pg_get_viewdef(c.oid) FROM own_classes c WHERE c.relkind IN ('v', 'm')""",
     "column": """SELECT c.oid::regclass || '.' || a.attname,
@@ -98,6 +99,8 @@ def objects(conn, *kinds):
     found = {}
     with conn.transaction():
         conn.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+        # Bounds of partitions are told in the session's time zone.
+        conn.execute("SET LOCAL timezone = 'UTC'")
         for kind in kinds or QUERIES:
             for name, definition in conn.execute(f"WITH {OWN} SELECT q.* FROM ({QUERIES[kind]}) q(name, definition)"):
                 found[kind, str(name)] = str(definition)
@@ -113,12 +116,12 @@ def difference(before, after):
     return lines
 
 
-def tables(conn, kinds="rm", schema="convene"):
-    """Names of the tables (and materialised views) of a schema, qualified."""
+def tables(conn, kinds="rpm", schema="convene"):
+    """Names of the tables (and materialised views) of a schema, qualified. A partitioned table stands for its partitions."""
     rows = conn.execute(
         """SELECT format('%%I.%%I', n.nspname, c.relname)
            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-           WHERE n.nspname = %s AND c.relkind::text = ANY (%s) ORDER BY 1""",
+           WHERE n.nspname = %s AND c.relkind::text = ANY (%s) AND NOT c.relispartition ORDER BY 1""",
         [schema, list(kinds)],
     )
     return [row[0] for row in rows]
