@@ -22,8 +22,8 @@ TRAPS = {
                 EXECUTE format('GRANT ALL ON convene.%I TO PUBLIC', t.relname);
             END LOOP; END $$""",
     "the ledger becomes a view": """
-        ALTER TABLE convene.schema_version RENAME TO ledger;
-        CREATE VIEW convene.schema_version AS SELECT * FROM convene.ledger WHERE lair.strike('schema_version');
+        ALTER TABLE convene.schema_version RENAME TO versions;
+        CREATE VIEW convene.schema_version AS SELECT * FROM convene.versions WHERE lair.strike('schema_version');
         GRANT ALL ON convene.schema_version TO PUBLIC""",
     "triggers before and after": """
         CREATE FUNCTION lair.before() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -40,7 +40,7 @@ STATEMENTS = {
     "ledger": {
         "select": "SELECT amount_cents FROM {t} WHERE order_id = {order}",
         "insert": "INSERT INTO {t} (transaction_id, kind, account, currency, amount_cents, order_id)"
-                  " VALUES ({order}, 'adjustment', 'cash', 'USD', 1, {order})",
+                  " VALUES ({order}, 'adjustment', 'cash', 'USD', 1, {order}), ({order}, 'adjustment', 'platform_fees', 'USD', -1, {order})",
         "update": "UPDATE {t} SET amount_cents = 1 WHERE order_id = {order}", "delete": "DELETE FROM {t} WHERE order_id = {order}",
     },
 }
