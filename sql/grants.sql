@@ -484,7 +484,7 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene_private.my_managed_event_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_staffed_event_ids()', 'anon', 'EXECUTE'),
     ('convene_private.my_sponsor_ids()', 'authenticated', 'EXECUTE'),
-    ('convene_private.my_sponsored_event_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_sponsored_event_ids()', 'anon', 'EXECUTE'),
     ('convene_private.my_market_event_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_staffed_sponsor_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.visible_event_ids()', 'anon', 'EXECUTE'),

@@ -509,6 +509,24 @@ CREATE POLICY sponsor_event_fit_scores_select ON convene.sponsor_event_fit_score
 ALTER TABLE convene.mv_refresh_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.mv_refresh_log USING (false);
 
+-- What is for the sponsors of an event is read by whoever acts for one: an arm more for two policies made before there were any.
+DO $$
+DECLARE
+    target record;
+BEGIN
+    FOR target IN
+        SELECT p.polname, p.polrelid::regclass AS place, pg_get_expr(p.polqual, p.polrelid) AS arms, v.condition
+        FROM (VALUES ('event_announcements', $c$status = 'sent' AND target_audience = 'sponsors'$c$),
+                     ('event_materials', $c$access_level = 'sponsors_only'$c$)) v(name, condition)
+        JOIN pg_policy p ON p.polrelid = to_regclass('convene.' || v.name) AND p.polname = v.name || '_select'
+    LOOP
+        EXECUTE format('ALTER POLICY %I ON %s USING (%s OR (%s AND event_id = ANY (ARRAY(SELECT '
+                       'convene_private.my_sponsored_event_ids()))))',
+                       target.polname, target.place, target.arms, target.condition);
+    END LOOP;
+END $$;
+COMMENT ON COLUMN convene.event_materials.access_level IS 'Staff of the organization sees every level; speakers_only is staff''s for now';
+
 -- What triggers keep.
 
 CREATE FUNCTION convene_private.place_package() RETURNS trigger
@@ -525,17 +543,11 @@ COMMENT ON FUNCTION convene_private.place_package() IS 'A package is sold out ex
 CREATE TRIGGER sponsorship_packages_place BEFORE INSERT OR UPDATE OF sold, total_available, status ON convene.sponsorship_packages
     FOR EACH ROW EXECUTE FUNCTION convene_private.place_package();
 
--- Definer: whoever may not see the event goes on to the policy, which refuses and tells nothing. Records of the organization that
--- had the event before do not come along when the event goes to another.
+-- Definer: whoever may not see the event goes on to the policy, which refuses and tells nothing.
 CREATE FUNCTION convene_private.place_sponsor() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.organization_id := (SELECT e.organization_id FROM convene.events e WHERE e.id = NEW.event_id);
-    IF TG_OP = 'UPDATE' AND OLD.organization_id <> NEW.organization_id THEN
-        NEW.company_id := NULL;
-        NEW.contact_id := NULL;
-        NEW.assigned_to := NULL;
-    END IF;
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION convene_private.place_sponsor() IS 'Gives a sponsor the organization of its event';
