@@ -98,6 +98,23 @@ def test_every_table_is_in_the_matrix_of_rights(conn):
     assert not [row[0] for row in tables if f"`{row[0]}`" not in text]
 
 
+def test_the_data_model_has_every_table_and_the_keys_it_draws(conn):
+    text = (ROOT / "docs" / "data-model.md").read_text()
+    tables = {row[0] for row in conn.execute("SELECT relname FROM pg_class WHERE relnamespace = 'convene'::regnamespace"
+                                             " AND relkind IN ('r', 'p') AND NOT relispartition")}
+    listed = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", text, re.M)))
+    assert sorted(listed) == sorted(tables)
+    keys = {tuple(row) for row in conn.execute(
+        "SELECT DISTINCT c.relname, f.relname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
+        " JOIN pg_class f ON f.oid = k.confrelid WHERE k.contype = 'f' AND k.connamespace = 'convene'::regnamespace")}
+    arrows = [arrow for block in re.findall(r"^```mermaid\n(.*?)^```$", text, re.M | re.S)
+              for arrow in re.findall(r"^    (.+?) (-->|-\..*->) (.+)$", block, re.M)]
+    drawn = [(start, end, kind == "-->") for starts, kind, ends in arrows
+             for start in starts.split(" & ") for end in ends.split(" & ")]
+    assert drawn and {end for _, end, _ in drawn} | {start for start, _, _ in drawn} <= tables
+    assert [line for line in drawn if (line[:2] in keys) != line[2]] == []
+
+
 def anchors(page):
     """The anchors of a page's headings, as a forge makes them."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S), re.M)
