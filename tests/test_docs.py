@@ -98,6 +98,20 @@ def test_every_table_is_in_the_matrix_of_rights(conn):
     assert not [row[0] for row in tables if f"`{row[0]}`" not in text]
 
 
+def test_every_private_column_is_documented(conn):
+    """Those that a signed-in person cannot select, of tables that they can; no more and no less."""
+    text = (ROOT / "docs" / "security.md").read_text()
+    part = text[text.index("### Private columns"):text.index("### Who writes what")]
+    written = {table: re.findall(r"`(\w+)`", columns) for table, columns in re.findall(r"^\| `(\w+)` \| (.+) \|$", part, re.M)}
+    private = dict(conn.execute(
+        "SELECT c.relname::text, array_agg(a.attname::text) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+        " WHERE c.relnamespace = 'convene'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped"
+        " AND has_any_column_privilege('authenticated', c.oid, 'SELECT')"
+        " AND NOT has_column_privilege('authenticated', c.oid, a.attnum, 'SELECT') GROUP BY c.relname").fetchall())
+    assert {table: sorted(columns) for table, columns in written.items()} == \
+        {table: sorted(columns) for table, columns in private.items()}
+
+
 def test_the_data_model_has_every_table_and_the_keys_it_draws(conn):
     text = (ROOT / "docs" / "data-model.md").read_text()
     tables = {row[0] for row in conn.execute("SELECT relname FROM pg_class WHERE relnamespace = 'convene'::regnamespace"
