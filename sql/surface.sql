@@ -43,6 +43,12 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
     ('has_permission(text,text)', 'authenticated',
      'Whether the caller''s role permits p_action (read, write or delete) in an area of the CRM (roles.permissions), in one of their organizations: with every record, or with those of their own team. What row security enforces. Errors: 22004, 22023 for another action.'),
 
+    -- A person's data
+    ('export_person(uuid)', 'authenticated',
+     'Everything that is known of a person as one JSON document, by table: own rows whole, of others the id only, without secrets. For the person and the service. Errors: 42501 for anybody else, P0002 for the service if there is no such profile.'),
+    ('erase_person(uuid)', 'authenticated',
+     'Erases a person everywhere in one transaction: rows that are only theirs go, rows of the books and of others stay under pseudonyms, the audit log is redacted, waiting work cancelled. Returns what became of each table, copies already delivered, and what is left to do. Once is as good as twice. For the person and the service. Errors: 42501 for anybody else, P0002 for the service if there never was such a profile.'),
+
     -- Recommending
     ('get_session_recommendations(uuid,uuid,integer,text,timestamp with time zone)', 'authenticated',
      'Sessions that an attendee should see next, best first. similarity_score is 0 to 1 and the sum of weight x score in score_parts; the reason is true of its row. p_algorithm: hybrid, content_based, collaborative_filtering or popularity. p_limit: 1 to 500. Empty when the attendee has switched recommendations off. Collaborative weights: EASE (Steck 2019) or BM25, whichever an internal holdout prefers. Errors: 42501 for another person''s id, 22004, 22023.'),
@@ -59,7 +65,7 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
     ('get_personal_agenda(uuid,uuid,timestamp with time zone,timestamp with time zone,timestamp with time zone)', 'authenticated',
      'The best agenda without overlaps between p_from and p_to: bookmarks first, then the recommendations that add up to most, with time to change rooms (setting agenda.travel_minutes) and breaks kept free. Exact weighted interval scheduling. Errors: 42501, 22023 for reversed times.'),
     ('get_exhibitor_recommendations(uuid,uuid,integer)', 'authenticated',
-     'Exhibitors of the event that suit an attendee, by topics and by words. p_limit: 1 to 100. Empty until there are sponsors.'),
+     'Sponsors that take part in the event and suit an attendee, by topics and by words. p_limit: 1 to 100.'),
     ('get_content_recommendations(uuid,uuid,integer)', 'authenticated',
      'Material of the event that suits an attendee: of sessions they chose or that suit them, by topics and by words. p_limit: 1 to 100.'),
     ('refresh_event_recommendations(uuid,boolean,timestamp with time zone)', 'authenticated',

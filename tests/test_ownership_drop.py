@@ -130,8 +130,11 @@ def test_uninstall_stops_at_a_table_in_the_private_schema(filled):
 def test_uninstall_and_install_again(filled):
     database, _ = filled
     with database.connect() as connection:
-        # The index of a model that was registered later.
-        connection.execute("DROP INDEX convene.idx_session_embeddings_vector_1fdff9ae_test_model_8")
+        # The indexes of a model that was registered later, one on each table with vectors.
+        later = [row[0] for row in connection.execute(
+            "SELECT indexrelid::regclass FROM pg_index WHERE indexrelid::regclass::text LIKE '%%\\_test\\_model\\_8'")]
+        assert len(later) == 3
+        connection.execute(f"DROP INDEX {', '.join(later)}")
         before = catalogue.objects(connection)
         tables = catalogue.tables(connection)
         told = connection.execute("SELECT convene.uninstall(%s)", [database.name]).fetchone()[0]

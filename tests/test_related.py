@@ -165,31 +165,33 @@ def test_a_session_that_one_hated_is_no_reason(undone):
     assert "which you" not in row[4]
 
 
-def test_no_exhibitors_before_there_are_sponsors(undone):
+def test_no_exhibitors_where_nobody_sponsors(undone):
     event = make_event(undone, "early")
-    if undone.execute("SELECT to_regclass('convene.sponsors') IS NULL").fetchone()[0]:
-        assert undone.execute(EXHIBITORS, [event.people[0].id, event.id, 10]).fetchall() == []
-        # Rights and values are checked all the same.
-        assert sqlstate(undone, EXHIBITORS, [event.people[0].id, event.id, 0]).sqlstate == "22023"
+    assert undone.execute(EXHIBITORS, [event.people[0].id, event.id, 10]).fetchall() == []
+    # Rights and values are checked all the same.
+    assert sqlstate(undone, EXHIBITORS, [event.people[0].id, event.id, 0]).sqlstate == "22023"
 
 
 def test_exhibitors_by_topics_and_words(undone):
-    """With the few columns that are looked at, made here where the domain's own table is not there yet."""
-    undone.execute(
-        """CREATE TABLE IF NOT EXISTS convene.sponsors (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), event_id uuid,
-             company_name text, industry text, tags text[], status text)""")
     event, other = make_event(undone, "booths"), make_event(undone, "elsewhere")
     add = lambda of, name, industry, tags, status: undone.execute(  # noqa: E731
         "INSERT INTO convene.sponsors (event_id, company_name, industry, tags, status) VALUES (%s, %s, %s, %s, %s) RETURNING id",
         [of and of.id, name, industry, tags, status]).fetchone()[0]
     right = add(event, "Rowstore Inc", "Databases", ["postgres"], "active")
-    words = add(event, "Database experts", "consulting", None, "contracted")
+    words = add(event, "Database experts", "consulting", [], "contracted")
     plain = add(event, "Coffee House", "food", ["coffee"], "fulfilled")
-    for of, status in ((event, "lead"), (other, "active"), (None, "active")):
+    for of, status in ((event, "prospecting"), (other, "active"), (None, "active")):
         add(of, "Not here", "databases", ["databases"], status)
+    gone = add(event, "Cancelled", "databases", ["databases"], "active")
+    undone.execute("UPDATE convene.sponsors SET fulfilment_status = 'cancelled' WHERE id = %s", [gone])
+    # Of the market, with a sponsorship that stands, and with one that does not.
+    guest, asked = (add(None, name, "databases", ["databases"], "active") for name in ("Guest", "Asked"))
+    for sponsor, status in ((guest, "confirmed"), (asked, "proposed")):
+        undone.execute("INSERT INTO convene.event_sponsorships (event_id, sponsor_id, status) VALUES (%s, %s, %s)",
+                       [event.id, sponsor, status])
     prefer(undone, event, 0, preferred_topics=["databases"], industry_interests=["consulting"])
     rows = {row[0]: row for row in undone.execute(EXHIBITORS, [event.people[0].id, event.id, 10])}
-    assert set(rows) == {right, words, plain} and list(rows)[-1] == plain
+    assert set(rows) == {right, words, plain, guest} and list(rows)[-1] == plain
     assert rows[right][3] == "Matches your interest in Databases" and rows[words][3] == "Matches your interest in consulting"
     for row in rows.values():
         check_parts(row[2], row[4])
