@@ -129,8 +129,10 @@ COMMENT ON COLUMN convene.lead_interactions.recorded_by IS 'The profile that rep
 CREATE INDEX idx_lead_interactions_sponsor ON convene.lead_interactions (sponsor_id, attendee_id, kind, at);
 CREATE INDEX idx_lead_interactions_attendee ON convene.lead_interactions (attendee_id);
 CREATE INDEX idx_lead_interactions_event ON convene.lead_interactions (event_id, at);
+-- That it was this person who reported it is forgotten with the person.
 CREATE TRIGGER lead_interactions_keep BEFORE UPDATE ON convene.lead_interactions
-    FOR EACH ROW EXECUTE FUNCTION convene_private.refuse_rewrite();
+    FOR EACH ROW WHEN (NEW.recorded_by IS NOT NULL OR to_jsonb(OLD) - 'recorded_by' <> to_jsonb(NEW) - 'recorded_by')
+    EXECUTE FUNCTION convene_private.refuse_rewrite();
 ALTER TABLE convene.lead_interactions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY lead_interactions_select ON convene.lead_interactions FOR SELECT
     USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));

@@ -108,6 +108,21 @@ pub fn execute(sql: &'static str, args: &[DatumWithOid<'_>]) -> Outcome<usize> {
     })
 }
 
+/// As [`read`], for a text that was put together from the catalogue; no plan of it is kept.
+pub fn read_once<T>(
+    sql: &str,
+    args: &[DatumWithOid<'_>],
+    map: impl FnMut(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
+    Spi::connect(|client| rows(client.select(sql, None, args)?, map))
+}
+
+/// As [`execute`], for a text that was put together from the catalogue.
+pub fn execute_once(sql: &str, args: &[DatumWithOid<'_>]) -> Outcome<usize> {
+    require_writable();
+    Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len()))
+}
+
 /// The text of an SQL array whose elements need no quotes.
 pub fn array(elements: impl Iterator<Item = String>) -> String {
     format!("{{{}}}", elements.collect::<Vec<_>>().join(","))

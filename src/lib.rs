@@ -15,6 +15,7 @@ mod install;
 mod owner;
 mod parallel;
 mod permissions;
+mod person;
 mod programme;
 mod queue;
 mod recommendation;

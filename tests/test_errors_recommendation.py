@@ -124,6 +124,8 @@ CASES = {
         "p_event_id": ids(), "p_apply": [("NULL", "22004", "p_apply")]}),
     "embed_text": ("p_text => 'x'", {"p_text": [("NULL", "22004", "p_text"), (HUGE, "54000", "10000000 bytes")]}),
     "claim": ("p_name => 'role'", {"p_name": [("NULL", "22004", "p_name")]}),
+    "export_person": ("p_profile_id => :profile", {"p_profile_id": ids()}),
+    "erase_person": ("p_profile_id => :profile", {"p_profile_id": ids()}),
     "embed_pending": ("p_limit => 5", {"p_limit": limits(10000)}),
     "claim_embedding_jobs": ("p_limit => 5, p_lease => '1 minute'", {
         "p_limit": limits(1000), "p_lease": [("NULL", "22004", "p_lease")] + [
@@ -158,7 +160,7 @@ def names(db):
         shown = conn.execute("SELECT recommendation_id FROM convene.serve_session_recommendations(%s, %s)", [person, alpha.id]).fetchone()[0]
         job, token = conn.execute("SELECT job_id, lease_token FROM convene.claim_embedding_jobs(1, '1 day')").fetchone()
     told = {"attendee": person, "alpha": alpha.id, "beta": beta.id, "session": alpha.sessions[0], "foreign": beta.sessions[0],
-            "shown": shown, "job": job, "token": token}
+            "shown": shown, "job": job, "token": token, "profile": alpha.people[0].sub}
     return {**{key: f"'{value}'" for key, value in told.items()}, "pair": f"p_attendee_id => '{person}', p_event_id => '{alpha.id}'"}
 
 

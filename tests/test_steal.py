@@ -27,6 +27,7 @@ class Target(NamedTuple):
     recommendation: uuid.UUID
     job: uuid.UUID
     token: uuid.UUID
+    profile: uuid.UUID
 
 
 # Everything that takes an id: its arguments, by name as PostgREST wants them.
@@ -52,6 +53,8 @@ CASES = {
     "learn_recommendation_weights(uuid,boolean)": lambda t: {"p_event_id": t.event},
     "complete_embedding_job(uuid,real[],text,uuid)":
         lambda t: {"p_job_id": t.job, "p_embedding": "{0.5}", "p_model": "convene-hash-v1", "p_lease_token": t.token},
+    "export_person(uuid)": lambda t: {"p_profile_id": t.profile},
+    "erase_person(uuid)": lambda t: {"p_profile_id": t.profile},
     "fail_embedding_job(uuid,text,uuid)": lambda t: {"p_job_id": t.job, "p_error": "x", "p_lease_token": t.token},
 }
 
@@ -92,7 +95,7 @@ def world(db):
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 connection.execute(f"CREATE ROLE {role} LOGIN NOINHERIT")
         connection.execute("GRANT authenticated, anon TO thief")
-    return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job)
+    return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub)
 
 
 def unknown():
