@@ -141,8 +141,8 @@ CREATE TABLE convene.meetings (
     location_details jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(location_details) = 'object'),
     place text GENERATED ALWAYS AS (
         CASE WHEN location_type <> 'virtual'
-             THEN nullif(lower(btrim(coalesce(location_details ->> 'room', '') || ' / '
-                                     || coalesce(location_details ->> 'table', ''), ' /')), '')
+             THEN nullif(lower(btrim(btrim(coalesce(location_details ->> 'room', '')) || ' / '
+                                     || btrim(coalesce(location_details ->> 'table', '')), ' /')), '')
         END) STORED,
     status text NOT NULL DEFAULT 'scheduled'
         CHECK (status IN ('proposed', 'scheduled', 'confirmed', 'in_progress', 'completed', 'cancelled', 'no_show')),
@@ -377,34 +377,39 @@ CREATE TRIGGER meetings_place BEFORE INSERT OR UPDATE ON convene.meetings
 CREATE FUNCTION convene_private.count_bookings() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    people uuid[] := '{}';
-    days date[] := '{}';
-    gone_people uuid[] := '{}';
-    gone_days date[] := '{}';
+    came_people uuid[];
+    came_days date[];
+    went_people uuid[];
+    went_days date[];
+    people uuid[];
+    days date[];
+    steps integer[];
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         DELETE FROM convene.meeting_day_counts;
         RETURN NULL;
     END IF;
-    IF TG_OP <> 'INSERT' THEN
-        SELECT coalesce(array_agg(o.person_id), '{}'), coalesce(array_agg(o.day), '{}') INTO gone_people, gone_days
-        FROM old_rows o;
-    END IF;
     IF TG_OP <> 'DELETE' THEN
-        SELECT coalesce(array_agg(n.person_id), '{}'), coalesce(array_agg(n.day), '{}') INTO people, days FROM new_rows n;
+        SELECT array_agg(n.person_id), array_agg(n.day) INTO came_people, came_days FROM new_rows n;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        SELECT array_agg(o.person_id), array_agg(o.day) INTO went_people, went_days FROM old_rows o;
+    END IF;
+    SELECT array_agg(t.person_id), array_agg(t.day), array_agg(t.step) INTO people, days, steps
+    FROM (SELECT u.person_id, u.day, sum(u.step)::integer AS step
+          FROM (SELECT c.person_id, c.day, 1 AS step FROM unnest(came_people, came_days) c(person_id, day)
+                UNION ALL SELECT w.person_id, w.day, -1 FROM unnest(went_people, went_days) w(person_id, day)) u
+          GROUP BY u.person_id, u.day HAVING sum(u.step) <> 0 ORDER BY u.person_id, u.day) t;
+    IF people IS NULL THEN
+        RETURN NULL;
     END IF;
     INSERT INTO convene.meeting_day_counts AS c (person_id, day, meetings)
-    SELECT n.person_id, n.day, count(*) FROM unnest(people, days) n(person_id, day) GROUP BY n.person_id, n.day
-    ORDER BY n.person_id, n.day
+    SELECT s.* FROM unnest(people, days, steps) s(person_id, day, step) WHERE s.step > 0
     ON CONFLICT (person_id, day) DO UPDATE SET meetings = c.meetings + excluded.meetings;
-    IF gone_people <> '{}' THEN
-        UPDATE convene.meeting_day_counts c SET meetings = c.meetings - o.gone
-        FROM (SELECT u.person_id, u.day, count(*) AS gone FROM unnest(gone_people, gone_days) u(person_id, day)
-              GROUP BY u.person_id, u.day) o
-        WHERE c.person_id = o.person_id AND c.day = o.day;
-        DELETE FROM convene.meeting_day_counts c USING unnest(gone_people, gone_days) o(person_id, day)
-        WHERE c.person_id = o.person_id AND c.day = o.day AND c.meetings = 0;
-    END IF;
+    UPDATE convene.meeting_day_counts c SET meetings = c.meetings + s.step
+    FROM unnest(people, days, steps) s(person_id, day, step) WHERE s.step < 0 AND c.person_id = s.person_id AND c.day = s.day;
+    DELETE FROM convene.meeting_day_counts c USING unnest(people, days) s(person_id, day)
+    WHERE c.person_id = s.person_id AND c.day = s.day AND c.meetings = 0;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION convene_private.count_bookings() IS 'Counts the bookings of each person and day';
@@ -428,20 +433,24 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION convene_private.lock_people(uuid[]) IS 'Keeps everybody else from booking these people until the transaction ends';
 
+-- plpgsql, which keeps its plan; and written so that any plan begins with the ids, whatever is known of the tables.
 CREATE FUNCTION convene_private.wanted_bookings(p_meeting_ids uuid[])
     RETURNS TABLE (meeting_id uuid, attendee_id uuid, event_id uuid, person_id uuid, during tstzrange, day date,
                    active boolean, held_until timestamptz)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT m.id, a.id, m.event_id, coalesce(a.profile_id, a.id), tstzrange(m.scheduled_start, m.scheduled_end),
            (m.scheduled_start AT TIME ZONE e.time_zone)::date, m.status <> 'completed',
            CASE WHEN m.status = 'proposed' THEN m.expires_at END
-    FROM convene.meetings m
+    FROM (SELECT DISTINCT u.id FROM unnest(p_meeting_ids) u(id)) i
+    JOIN convene.meetings m ON m.id = i.id
     JOIN convene.events e ON e.id = m.event_id
-    JOIN convene.attendees a ON a.id IN (m.attendee_1_id, m.attendee_2_id)
-    WHERE m.id = ANY (p_meeting_ids)
-      AND (m.status IN ('scheduled', 'confirmed', 'in_progress', 'completed')
-           OR (m.status = 'proposed' AND a.id = m.proposed_by AND m.expires_at > now()))
-$$;
+    CROSS JOIN LATERAL unnest(ARRAY[m.attendee_1_id, m.attendee_2_id]) s(id)
+    JOIN convene.attendees a ON a.id = s.id
+    WHERE m.status NOT IN ('cancelled', 'no_show')
+      AND (m.status <> 'proposed' OR (a.id = m.proposed_by AND m.expires_at > now()));
+END $$;
 COMMENT ON FUNCTION convene_private.wanted_bookings(uuid[]) IS 'The bookings that meetings should have';
 
 CREATE FUNCTION convene_private.first_gap(p_taken tstzrange[], p_from timestamptz, p_length interval) RETURNS timestamptz
@@ -452,6 +461,7 @@ CREATE FUNCTION convene_private.first_gap(p_taken tstzrange[], p_from timestampt
 $$;
 COMMENT ON FUNCTION convene_private.first_gap(tstzrange[], timestamptz, interval) IS 'When something of that length first finds room';
 
+-- Sets as arrays, joined by unnest: a statement may book thousands, and a plan made for ten must do for them.
 CREATE FUNCTION convene_private.settle_bookings(p_meeting_ids uuid[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -459,15 +469,27 @@ DECLARE
     meetings uuid[];
     attendees uuid[];
     people uuid[];
-    -- Those of them that are new to their day.
-    newcomers uuid[];
+    -- Of those, the ones that go and the ones that are wanted, with what they shall be.
+    gone_meetings uuid[];
+    gone_attendees uuid[];
+    new_meetings uuid[];
+    new_attendees uuid[];
+    new_events uuid[];
+    new_people uuid[];
+    new_times tstzrange[];
+    new_days date[];
+    new_active boolean[];
+    new_holds timestamptz[];
+    stays boolean[];
+    adds_to_day boolean[];
     clash record;
     free timestamptz;
 BEGIN
     SELECT array_agg(coalesce(w.meeting_id, b.meeting_id)), array_agg(coalesce(w.attendee_id, b.attendee_id))
     INTO meetings, attendees
     FROM convene_private.wanted_bookings(p_meeting_ids) w
-    FULL JOIN (SELECT * FROM convene.meeting_bookings h WHERE h.meeting_id = ANY (p_meeting_ids)) b
+    FULL JOIN (SELECT h.* FROM (SELECT DISTINCT u.id FROM unnest(p_meeting_ids) u(id)) i
+               JOIN convene.meeting_bookings h ON h.meeting_id = i.id) b
          ON b.meeting_id = w.meeting_id AND b.attendee_id = w.attendee_id
     WHERE (w.person_id, w.during, w.day, w.active, w.held_until)
           IS DISTINCT FROM (b.person_id, b.during, b.day, b.active, b.held_until);
@@ -484,26 +506,38 @@ BEGIN
     -- An index predicate cannot ask for the time, so what has expired is taken away by whoever might be in its way.
     DELETE FROM convene.meeting_bookings b WHERE b.person_id = ANY (people) AND b.held_until <= now();
 
-    -- A full day refuses what is new to it: not an attendee who turns out to be somebody, nor another zone of the event.
-    SELECT array_agg(w.attendee_id) INTO newcomers
+    -- What moves goes and comes again, so that two may change places. What stays is updated where it is: for a new row its
+    -- meeting would be locked, and whoever has that may be waiting for the people. A full day refuses what is new to it:
+    -- not an attendee who turns out to be somebody, nor another zone of the event.
+    SELECT array_agg(b.meeting_id) FILTER (WHERE t.stays IS NOT TRUE AND b.meeting_id IS NOT NULL),
+           array_agg(b.attendee_id) FILTER (WHERE t.stays IS NOT TRUE AND b.meeting_id IS NOT NULL),
+           array_agg(w.meeting_id) FILTER (WHERE t.wanted), array_agg(w.attendee_id) FILTER (WHERE t.wanted),
+           array_agg(w.event_id) FILTER (WHERE t.wanted), array_agg(w.person_id) FILTER (WHERE t.wanted),
+           array_agg(w.during) FILTER (WHERE t.wanted), array_agg(w.day) FILTER (WHERE t.wanted),
+           array_agg(w.active) FILTER (WHERE t.wanted), array_agg(w.held_until) FILTER (WHERE t.wanted),
+           array_agg(t.stays) FILTER (WHERE t.wanted),
+           array_agg(b.day IS DISTINCT FROM w.day AND b.during IS DISTINCT FROM w.during) FILTER (WHERE t.wanted)
+    INTO gone_meetings, gone_attendees, new_meetings, new_attendees, new_events, new_people, new_times, new_days, new_active,
+         new_holds, stays, adds_to_day
     FROM unnest(meetings, attendees) c(meeting_id, attendee_id)
-    JOIN convene_private.wanted_bookings(meetings) w ON w.meeting_id = c.meeting_id AND w.attendee_id = c.attendee_id
+    LEFT JOIN convene_private.wanted_bookings(meetings) w ON w.meeting_id = c.meeting_id AND w.attendee_id = c.attendee_id
     LEFT JOIN convene.meeting_bookings b ON b.meeting_id = c.meeting_id AND b.attendee_id = c.attendee_id
-    WHERE b.day IS DISTINCT FROM w.day AND b.during IS DISTINCT FROM w.during;
-    DELETE FROM convene.meeting_bookings b USING unnest(meetings, attendees) c(meeting_id, attendee_id)
+    CROSS JOIN LATERAL (SELECT w.meeting_id IS NOT NULL AS wanted, w.during = b.during AND w.active = b.active AS stays) t;
+    DELETE FROM convene.meeting_bookings b USING unnest(gone_meetings, gone_attendees) c(meeting_id, attendee_id)
     WHERE b.meeting_id = c.meeting_id AND b.attendee_id = c.attendee_id;
 
     -- The constraint would refuse as well, but not say when there is time.
     SELECT w.meeting_id, w.attendee_id, lower(w.during) AS starts, upper(w.during) AS ends, e.time_zone INTO clash
-    FROM (SELECT w.*, max(upper(w.during)) OVER (PARTITION BY w.person_id ORDER BY lower(w.during), w.meeting_id
+    FROM (SELECT n.*, max(upper(n.during)) OVER (PARTITION BY n.person_id ORDER BY lower(n.during), n.meeting_id
                                                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS others_end
-          FROM unnest(meetings, attendees) c(meeting_id, attendee_id)
-          JOIN convene_private.wanted_bookings(meetings) w ON w.meeting_id = c.meeting_id AND w.attendee_id = c.attendee_id
-          WHERE w.active) w
+          FROM unnest(new_meetings, new_attendees, new_events, new_people, new_times, new_active)
+               n(meeting_id, attendee_id, event_id, person_id, during, active)
+          WHERE n.active) w
     JOIN convene.events e ON e.id = w.event_id
     WHERE w.others_end > lower(w.during)
        OR EXISTS (SELECT FROM convene.meeting_bookings b
-                  WHERE b.person_id = w.person_id AND b.during && w.during AND b.active)
+                  WHERE b.person_id = w.person_id AND b.during && w.during AND b.active
+                    AND (b.meeting_id, b.attendee_id) <> (w.meeting_id, w.attendee_id))
     ORDER BY lower(w.during), w.attendee_id LIMIT 1;
     IF FOUND THEN
         SELECT convene_private.first_gap(array_agg(b.during), clash.starts, clash.ends - clash.starts) INTO free
@@ -523,16 +557,22 @@ BEGIN
                                           to_char(free AT TIME ZONE clash.time_zone, 'YYYY-MM-DD HH24:MI'))
                               ELSE 'Choose another time.' END;
     END IF;
+    UPDATE convene.meeting_bookings b SET person_id = w.person_id, day = w.day, held_until = w.held_until
+    FROM unnest(new_meetings, new_attendees, new_people, new_days, new_holds, stays)
+         w(meeting_id, attendee_id, person_id, day, held_until, stays)
+    WHERE w.stays AND b.meeting_id = w.meeting_id AND b.attendee_id = w.attendee_id;
     INSERT INTO convene.meeting_bookings (meeting_id, attendee_id, event_id, person_id, during, day, active, held_until)
-    SELECT w.* FROM unnest(meetings, attendees) c(meeting_id, attendee_id)
-    JOIN convene_private.wanted_bookings(meetings) w ON w.meeting_id = c.meeting_id AND w.attendee_id = c.attendee_id;
+    SELECT w.meeting_id, w.attendee_id, w.event_id, w.person_id, w.during, w.day, w.active, w.held_until
+    FROM unnest(new_meetings, new_attendees, new_events, new_people, new_times, new_days, new_active, new_holds, stays)
+         w(meeting_id, attendee_id, event_id, person_id, during, day, active, held_until, stays)
+    WHERE w.stays IS NOT TRUE;
 
-    SELECT b.attendee_id, b.day, n.max_meetings_per_day INTO clash
-    FROM convene.networking_preferences n
-    JOIN convene.meeting_bookings b ON b.attendee_id = n.attendee_id AND b.meeting_id = ANY (meetings)
-    JOIN convene.meeting_day_counts d ON d.person_id = b.person_id AND d.day = b.day
-    WHERE n.attendee_id = ANY (newcomers) AND d.meetings > n.max_meetings_per_day
-    ORDER BY b.day, b.attendee_id LIMIT 1;
+    SELECT w.attendee_id, w.day, n.max_meetings_per_day INTO clash
+    FROM unnest(new_attendees, new_people, new_days, adds_to_day) w(attendee_id, person_id, day, adds)
+    JOIN convene.networking_preferences n ON n.attendee_id = w.attendee_id
+    JOIN convene.meeting_day_counts d ON d.person_id = w.person_id AND d.day = w.day
+    WHERE w.adds AND d.meetings > n.max_meetings_per_day
+    ORDER BY w.day, w.attendee_id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'attendee % takes no more meetings on %', clash.attendee_id, clash.day
             USING ERRCODE = '55000', DETAIL = format('Their max_meetings_per_day is %s.', clash.max_meetings_per_day),
@@ -544,53 +584,56 @@ COMMENT ON FUNCTION convene_private.settle_bookings(uuid[]) IS 'Brings the booki
 CREATE FUNCTION convene_private.settle_places(p_meeting_ids uuid[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    wanted uuid[];
+    new_meetings uuid[];
+    new_events uuid[];
+    new_places text[];
+    new_times tstzrange[];
     clash record;
     free timestamptz;
 BEGIN
-    DELETE FROM convene.meeting_places p
-    WHERE p.meeting_id = ANY (p_meeting_ids)
-      AND NOT EXISTS (SELECT FROM convene.meetings m
-                      WHERE m.id = p.meeting_id AND m.place = p.place AND m.status IN ('scheduled', 'confirmed', 'in_progress')
-                        AND tstzrange(m.scheduled_start, m.scheduled_end) = p.during);
-    SELECT array_agg(m.id) INTO wanted FROM convene.meetings m
-    WHERE m.id = ANY (p_meeting_ids) AND m.place IS NOT NULL AND m.status IN ('scheduled', 'confirmed', 'in_progress')
-      AND NOT EXISTS (SELECT FROM convene.meeting_places p WHERE p.meeting_id = m.id);
-    IF wanted IS NULL THEN
+    DELETE FROM convene.meeting_places p USING unnest(p_meeting_ids) i(id), convene.meetings m
+    WHERE p.meeting_id = i.id AND m.id = i.id
+      AND (m.status NOT IN ('scheduled', 'confirmed', 'in_progress')
+           OR (m.place, tstzrange(m.scheduled_start, m.scheduled_end)) IS DISTINCT FROM (p.place, p.during));
+    SELECT array_agg(m.id), array_agg(m.event_id), array_agg(m.place), array_agg(tstzrange(m.scheduled_start, m.scheduled_end))
+    INTO new_meetings, new_events, new_places, new_times
+    FROM unnest(p_meeting_ids) i(id) JOIN convene.meetings m ON m.id = i.id
+    LEFT JOIN convene.meeting_places p ON p.meeting_id = m.id
+    WHERE m.place IS NOT NULL AND p.meeting_id IS NULL
+      AND m.status NOT IN ('proposed', 'completed', 'cancelled', 'no_show');
+    IF new_meetings IS NULL THEN
         RETURN;
     END IF;
+    -- A place has no row to lock.
     PERFORM pg_advisory_xact_lock(k.key)
-    FROM (SELECT DISTINCT hashtextextended(m.event_id || ' ' || m.place, 23) AS key
-          FROM convene.meetings m WHERE m.id = ANY (wanted) ORDER BY key) k;
-    SELECT m.place, m.event_id, m.scheduled_start, m.scheduled_end, e.time_zone INTO clash
-    FROM convene.meetings m JOIN convene.events e ON e.id = m.event_id
-    WHERE m.id = ANY (wanted)
-      AND (EXISTS (SELECT FROM convene.meeting_places p
-                   WHERE p.event_id = m.event_id AND p.place = m.place
-                     AND p.during && tstzrange(m.scheduled_start, m.scheduled_end))
-           OR EXISTS (SELECT FROM convene.meetings o
-                      WHERE o.id = ANY (wanted) AND o.id <> m.id AND o.event_id = m.event_id AND o.place = m.place
-                        AND o.scheduled_start < m.scheduled_end AND m.scheduled_start < o.scheduled_end))
-    ORDER BY m.scheduled_start, m.place LIMIT 1;
+    FROM (SELECT DISTINCT hashtextextended(n.event_id || ' ' || n.place, 23) AS key
+          FROM unnest(new_events, new_places) n(event_id, place) ORDER BY key) k;
+    SELECT w.event_id, w.place, lower(w.during) AS starts, upper(w.during) AS ends, e.time_zone INTO clash
+    FROM (SELECT n.*, max(upper(n.during)) OVER (PARTITION BY n.event_id, n.place ORDER BY lower(n.during), n.meeting_id
+                                                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS others_end
+          FROM unnest(new_meetings, new_events, new_places, new_times) n(meeting_id, event_id, place, during)) w
+    JOIN convene.events e ON e.id = w.event_id
+    WHERE w.others_end > lower(w.during)
+       OR EXISTS (SELECT FROM convene.meeting_places p
+                  WHERE p.event_id = w.event_id AND p.place = w.place AND p.during && w.during)
+    ORDER BY lower(w.during), w.place LIMIT 1;
     IF FOUND THEN
-        SELECT convene_private.first_gap(array_agg(p.during), clash.scheduled_start,
-                                         clash.scheduled_end - clash.scheduled_start) INTO free
+        SELECT convene_private.first_gap(array_agg(p.during), clash.starts, clash.ends - clash.starts) INTO free
         FROM convene.meeting_places p
-        WHERE p.event_id = clash.event_id AND p.place = clash.place AND p.during && tstzrange(clash.scheduled_start, NULL);
+        WHERE p.event_id = clash.event_id AND p.place = clash.place AND p.during && tstzrange(clash.starts, NULL);
         RAISE EXCEPTION 'place "%" is taken from % to % (%)', clash.place,
-                to_char(clash.scheduled_start AT TIME ZONE clash.time_zone, 'YYYY-MM-DD HH24:MI'),
-                to_char(clash.scheduled_end AT TIME ZONE clash.time_zone, 'HH24:MI'), clash.time_zone
+                to_char(clash.starts AT TIME ZONE clash.time_zone, 'YYYY-MM-DD HH24:MI'),
+                to_char(clash.ends AT TIME ZONE clash.time_zone, 'HH24:MI'), clash.time_zone
             USING ERRCODE = '23P01', SCHEMA = 'convene', TABLE = 'meeting_places',
                   CONSTRAINT = 'meeting_places_one_at_a_time',
                   DETAIL = 'Another meeting is there for a part of that time.',
-                  HINT = CASE WHEN free > clash.scheduled_start
+                  HINT = CASE WHEN free > clash.starts
                               THEN format('It is free for as long from %s.',
                                           to_char(free AT TIME ZONE clash.time_zone, 'YYYY-MM-DD HH24:MI'))
                               ELSE 'Choose another place, or another time.' END;
     END IF;
     INSERT INTO convene.meeting_places (meeting_id, event_id, place, during)
-    SELECT m.id, m.event_id, m.place, tstzrange(m.scheduled_start, m.scheduled_end) FROM convene.meetings m
-    WHERE m.id = ANY (wanted);
+    SELECT n.* FROM unnest(new_meetings, new_events, new_places, new_times) n(meeting_id, event_id, place, during);
 END $$;
 COMMENT ON FUNCTION convene_private.settle_places(uuid[]) IS 'Brings the places of these meetings in line with them, or refuses';
 
@@ -655,6 +698,8 @@ CREATE TRIGGER meetings_deleted AFTER DELETE ON convene.meetings REFERENCING OLD
 CREATE FUNCTION convene_private.hold_meeting() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- Attendees here as in settle_bookings: who has this lock goes past those that wait for the row to give it a person.
+    PERFORM FROM convene.attendees a WHERE a.id IN (OLD.attendee_1_id, OLD.attendee_2_id) ORDER BY a.id FOR KEY SHARE;
     PERFORM FROM convene.matches m WHERE m.id = OLD.match_id FOR NO KEY UPDATE;
     PERFORM convene_private.lock_people(ARRAY(SELECT b.person_id FROM convene.meeting_bookings b WHERE b.meeting_id = OLD.id));
     RETURN OLD;
@@ -705,6 +750,40 @@ COMMENT ON FUNCTION convene_private.event_days_changed() IS 'Counts the meetings
 CREATE TRIGGER events_days AFTER UPDATE ON convene.events
     FOR EACH ROW WHEN (OLD.time_zone IS DISTINCT FROM NEW.time_zone)
     EXECUTE FUNCTION convene_private.event_days_changed();
+
+-- For whoever listens, once per statement. Ids and status only: a listener need not be one who may read the rows.
+CREATE FUNCTION convene_private.announce_networking() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    told jsonb[];
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        SELECT array_agg(jsonb_build_object('id', o.id, 'event_id', o.event_id, 'status', o.status,
+                                            'attendees', ARRAY[o.attendee_1_id, o.attendee_2_id])) INTO told FROM old_rows o;
+    ELSE
+        SELECT array_agg(jsonb_build_object('id', n.id, 'event_id', n.event_id, 'status', n.status,
+                                            'attendees', ARRAY[n.attendee_1_id, n.attendee_2_id])) INTO told FROM new_rows n;
+    END IF;
+    -- A payload holds less than 8,000 bytes.
+    FOR start IN 1 .. coalesce(cardinality(told), 0) BY 25 LOOP
+        PERFORM pg_notify('convene_networking', jsonb_build_object(
+            'table', TG_TABLE_NAME, 'change', lower(TG_OP), 'rows', told[start:start + 24])::text);
+    END LOOP;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.announce_networking() IS 'Notifies channel convene_networking of changed matches and meetings';
+CREATE TRIGGER matches_announce_inserted AFTER INSERT ON convene.matches REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
+CREATE TRIGGER matches_announce_updated AFTER UPDATE ON convene.matches REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
+CREATE TRIGGER matches_announce_deleted AFTER DELETE ON convene.matches REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
+CREATE TRIGGER meetings_announce_inserted AFTER INSERT ON convene.meetings REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
+CREATE TRIGGER meetings_announce_updated AFTER UPDATE ON convene.meetings REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
+CREATE TRIGGER meetings_announce_deleted AFTER DELETE ON convene.meetings REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
 
 -- Policies.
 
