@@ -101,6 +101,7 @@ CREATE TABLE convene.settings (
     key text PRIMARY KEY CHECK (key <> ''),
     value jsonb NOT NULL,
     description text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE convene.settings IS 'Settings of this installation, one row each';

@@ -144,6 +144,7 @@ CREATE TABLE convene.event_popularity (
     session_ids uuid[] NOT NULL,
     people integer[] NOT NULL,
     interactions bigint NOT NULL CHECK (interactions >= 0),
+    created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     CHECK (cardinality(people) = cardinality(session_ids))
 ) WITH (fillfactor = 50);

@@ -108,6 +108,13 @@ RULES = {
     "moments have a time zone": f"""
         SELECT attrelid::regclass || '.' || attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
          WHERE {TABLES} AND attnum > 0 AND atttypid IN ('timestamp'::regtype, 'timetz'::regtype)""",
+    # Whether the word is created_at or one that fits better. Counters and what is rewritten as a whole have no such moment.
+    "every row says when it was made": f"""
+        SELECT c.oid::regclass FROM pg_class c WHERE relnamespace {OURS} AND relkind IN ('r', 'p') AND NOT relispartition
+           AND relname NOT IN ('event_revisions', 'meeting_day_counts', 'session_weights')
+           AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attnotnull AND atttypid = 'timestamptz'::regtype
+                           AND attname IN ('created_at', 'queued_at', 'at', 'applied_at', 'started_at', 'ran_at', 'computed_at',
+                                           'trained_at', 'assigned_at', 'received_at'))""",
     "nothing needs a sequence": f"SELECT oid::regclass FROM pg_class WHERE relnamespace {OURS} AND relkind = 'S'",
     "no type is made": f"""
         SELECT t.oid::regtype FROM pg_type t WHERE typnamespace {OURS} AND typtype IN ('d', 'e', 'r')""",
@@ -150,6 +157,7 @@ BROKEN = {
     "views ask as the one who reads": ("CREATE VIEW convene.v AS SELECT 1 AS one", "convene.v"),
     "updated_at is kept by the one trigger": ("DROP TRIGGER venues_touch ON convene.venues", "venues"),
     "moments have a time zone": ("ALTER TABLE convene.venues ADD at timestamp", "venues.at"),
+    "every row says when it was made": ("ALTER TABLE convene.venues DROP created_at", "venues"),
     "nothing needs a sequence": ("ALTER TABLE convene.venues ADD number int GENERATED ALWAYS AS IDENTITY", "venues_number_seq"),
     "no type is made": ("CREATE DOMAIN convene.d AS int", "convene.d"),
 }
