@@ -151,7 +151,7 @@ INSERT INTO convene.embedding_models (model, dimensions, is_default) VALUES
 
 CREATE TABLE convene.scoring_weights (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    surface text NOT NULL CHECK (surface IN ('recommendations', 'networking', 'sponsorship')),
+    surface text NOT NULL CHECK (surface IN ('recommendations', 'networking', 'sponsorship', 'peers')),
     name text NOT NULL CHECK (name <> ''),
     event_id uuid,
     weights jsonb NOT NULL CHECK (jsonb_typeof(weights) = 'object'),

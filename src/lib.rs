@@ -14,6 +14,7 @@ mod health;
 mod install;
 mod owner;
 mod parallel;
+mod peers;
 mod permissions;
 mod person;
 mod programme;

@@ -5,6 +5,8 @@ pub mod collaborative;
 pub mod error;
 pub mod evaluation;
 pub mod learning;
+pub mod pairs;
+pub mod peers;
 pub mod programme;
 pub mod queue;
 pub mod recommendation;

@@ -1,0 +1,1 @@
+//! All pairs of n people, in tiles that fit the cache, spread over threads.

@@ -1,0 +1,1 @@
+//! Peers: how well two contractors fit, and who sits at which table.
