@@ -442,39 +442,57 @@ ALTER TABLE convene.attendees ADD CONSTRAINT attendees_contact_id_fkey
     FOREIGN KEY (contact_id) REFERENCES convene.contacts ON DELETE SET NULL;
 CREATE INDEX idx_attendees_contact ON convene.attendees (contact_id);
 
--- Speakers and attendees have an event and no organization_id, so no key can compare it with their contact's. The lock on
--- the event holds its organization as it is until the row is there; a contact's never changes. Definer, as the next one:
--- row security must not hide the rows that are compared.
-CREATE FUNCTION convene_private.check_event_contact() RETURNS trigger
+-- Rows of an event name contacts and users of its organization, which no key compares. The lock on the event holds its
+-- organization as it is until the row is there; a contact's and a user's never changes. Definer, as the next one: row
+-- security must not hide the rows that are compared. Arguments: the column, the table whose id it holds.
+CREATE FUNCTION convene_private.check_event_reference() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    named uuid := to_jsonb(NEW) ->> TG_ARGV[0];
+    found_it boolean;
 BEGIN
-    PERFORM FROM convene.events e JOIN convene.contacts c ON c.organization_id = e.organization_id
-    WHERE e.id = NEW.event_id AND c.id = NEW.contact_id FOR KEY SHARE OF e;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION '%.contact_id names contacts %, which is not there or of another organization',
-                TG_TABLE_NAME, NEW.contact_id
-            USING ERRCODE = '23503', HINT = 'Name a contact of the organization of the event, or leave the column null.';
+    EXECUTE format('SELECT true FROM convene.events e JOIN convene.%I r ON r.organization_id = e.organization_id
+                    WHERE e.id = $1 AND r.id = $2 FOR KEY SHARE OF e', TG_ARGV[1])
+        INTO found_it USING NEW.event_id, named;
+    IF found_it IS NULL THEN
+        RAISE EXCEPTION '%.% names % %, which is not there or of another organization', TG_TABLE_NAME, TG_ARGV[0], TG_ARGV[1], named
+            USING ERRCODE = '23503', HINT = format('Name a row of %s of the organization of the event, or leave the column null.', TG_ARGV[1]);
     END IF;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION convene_private.check_event_contact() IS 'Accepts only contacts of the organization whose event it is';
+COMMENT ON FUNCTION convene_private.check_event_reference() IS 'Accepts only contacts and users of the organization whose event it is';
 CREATE TRIGGER speakers_contact BEFORE INSERT OR UPDATE OF contact_id, event_id ON convene.speakers
-    FOR EACH ROW WHEN (NEW.contact_id IS NOT NULL) EXECUTE FUNCTION convene_private.check_event_contact();
+    FOR EACH ROW WHEN (NEW.contact_id IS NOT NULL) EXECUTE FUNCTION convene_private.check_event_reference('contact_id', 'contacts');
 CREATE TRIGGER attendees_contact BEFORE INSERT OR UPDATE OF contact_id, event_id ON convene.attendees
-    FOR EACH ROW WHEN (NEW.contact_id IS NOT NULL) EXECUTE FUNCTION convene_private.check_event_contact();
+    FOR EACH ROW WHEN (NEW.contact_id IS NOT NULL) EXECUTE FUNCTION convene_private.check_event_reference('contact_id', 'contacts');
+
+CREATE TRIGGER speakers_assigned_to BEFORE INSERT OR UPDATE OF assigned_to, event_id ON convene.speakers
+    FOR EACH ROW WHEN (NEW.assigned_to IS NOT NULL) EXECUTE FUNCTION convene_private.check_event_reference('assigned_to', 'users');
+CREATE TRIGGER event_materials_uploaded_by BEFORE INSERT OR UPDATE OF uploaded_by, event_id ON convene.event_materials
+    FOR EACH ROW WHEN (NEW.uploaded_by IS NOT NULL) EXECUTE FUNCTION convene_private.check_event_reference('uploaded_by', 'users');
+CREATE TRIGGER event_announcements_author BEFORE INSERT OR UPDATE OF author_id, event_id ON convene.event_announcements
+    FOR EACH ROW WHEN (NEW.author_id IS NOT NULL) EXECUTE FUNCTION convene_private.check_event_reference('author_id', 'users');
+CREATE TRIGGER users_keep_organization BEFORE UPDATE ON convene.users
+    FOR EACH ROW WHEN (OLD.organization_id IS DISTINCT FROM NEW.organization_id)
+    EXECUTE FUNCTION convene_private.refuse_change('organization_id');
 
 CREATE FUNCTION convene_private.check_event_move() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF EXISTS (SELECT FROM convene.attendees a WHERE a.event_id = OLD.id AND a.contact_id IS NOT NULL)
-       OR EXISTS (SELECT FROM convene.speakers s WHERE s.event_id = OLD.id AND s.contact_id IS NOT NULL) THEN
-        RAISE EXCEPTION 'event % has attendees or speakers who are contacts of its organization', OLD.id
-            USING ERRCODE = '23503', DETAIL = 'Contacts stay with the organization that has them.',
-                  HINT = 'Set contact_id of these attendees and speakers to null first.';
+       OR EXISTS (SELECT FROM convene.speakers s
+                  WHERE s.event_id = OLD.id AND num_nonnulls(s.contact_id, s.assigned_to) > 0)
+       OR EXISTS (SELECT FROM convene.event_materials m WHERE m.event_id = OLD.id AND m.uploaded_by IS NOT NULL)
+       OR EXISTS (SELECT FROM convene.event_announcements a WHERE a.event_id = OLD.id AND a.author_id IS NOT NULL)
+       OR EXISTS (SELECT FROM convene.check_ins c WHERE c.event_id = OLD.id AND c.validated_by IS NOT NULL)
+       OR EXISTS (SELECT FROM convene.seat_assignments a WHERE a.event_id = OLD.id AND a.assigned_by IS NOT NULL) THEN
+        RAISE EXCEPTION 'event % has rows that name contacts or users of its organization', OLD.id
+            USING ERRCODE = '23503', DETAIL = 'Contacts and users stay with the organization that has them.',
+                  HINT = 'Set contact_id, assigned_to, uploaded_by, author_id, validated_by and assigned_by of its rows to null first.';
     END IF;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION convene_private.check_event_move() IS 'Keeps an event with the organization whose contacts take part in it';
+COMMENT ON FUNCTION convene_private.check_event_move() IS 'Keeps an event with the organization whose contacts and users its rows name';
 CREATE TRIGGER events_contacts BEFORE UPDATE ON convene.events
     FOR EACH ROW WHEN (OLD.organization_id IS DISTINCT FROM NEW.organization_id)
     EXECUTE FUNCTION convene_private.check_event_move();

@@ -530,6 +530,8 @@ CREATE UNIQUE INDEX idx_check_ins_open_ticket ON convene.check_ins (ticket_id) W
 CREATE INDEX idx_check_ins_event ON convene.check_ins (event_id, checked_in_at);
 CREATE INDEX idx_check_ins_ticket ON convene.check_ins (ticket_id);
 CREATE INDEX idx_check_ins_validated_by ON convene.check_ins (validated_by);
+CREATE TRIGGER check_ins_validated_by BEFORE INSERT OR UPDATE OF validated_by, event_id ON convene.check_ins
+    FOR EACH ROW WHEN (NEW.validated_by IS NOT NULL) EXECUTE FUNCTION convene_private.check_event_reference('validated_by', 'users');
 CREATE TRIGGER check_ins_touch BEFORE UPDATE ON convene.check_ins
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -595,6 +597,8 @@ COMMENT ON COLUMN convene.seat_assignments.accessibility_needs IS 'Told to staff
 CREATE INDEX idx_seat_assignments_event ON convene.seat_assignments (event_id);
 CREATE INDEX idx_seat_assignments_attendee ON convene.seat_assignments (attendee_id);
 CREATE INDEX idx_seat_assignments_assigned_by ON convene.seat_assignments (assigned_by);
+CREATE TRIGGER seat_assignments_assigned_by BEFORE INSERT OR UPDATE OF assigned_by, event_id ON convene.seat_assignments
+    FOR EACH ROW WHEN (NEW.assigned_by IS NOT NULL) EXECUTE FUNCTION convene_private.check_event_reference('assigned_by', 'users');
 CREATE TRIGGER seat_assignments_place BEFORE INSERT ON convene.seat_assignments
     FOR EACH ROW WHEN (NEW.event_id IS NULL)
     EXECUTE FUNCTION convene_private.fill_from_parent('event_id', 'seat_maps', 'seat_map_id');

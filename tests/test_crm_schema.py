@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from lib.access import as_role, expect_error
-from lib.factory import ident, make_world
+from lib.factory import ident, make_event, make_world
 
 RECORDS = ["companies", "contacts", "leads", "opportunities", "interactions", "campaigns", "tasks", "notes"]
 TABLES = [*RECORDS, "campaign_recipients"]
@@ -457,3 +457,23 @@ def test_a_user_changes_their_own_telephone_and_nobody_elses(undone, world):
         changed = undone.execute("UPDATE convene.users SET phone = '1', timezone = 'Europe/Brussels', language = 'fr',"
                                  " notification_preferences = '{}' RETURNING id").fetchall()
     assert changed == [(world.alpha.staff.user,)]
+
+
+@pytest.mark.parametrize("table, column, insert", [
+    ("speakers", "assigned_to", "(event_id, full_name, assigned_to) VALUES (%(event)s, 'S', %(user)s)"),
+    ("event_materials", "uploaded_by", "(event_id, title, uploaded_by) VALUES (%(event)s, 'M', %(user)s)"),
+    ("event_announcements", "author_id", "(event_id, title, content, author_id) VALUES (%(event)s, 'A', 'a', %(user)s)"),
+    ("check_ins", "validated_by", "(event_id, attendee_id, validated_by) VALUES (%(event)s, %(attendee)s, %(user)s)"),
+])
+def test_rows_of_an_event_name_users_of_its_organization(db, table, column, insert):
+    with db.connect() as conn, conn.transaction(force_rollback=True):
+        alpha, beta = make_event(conn, "one"), make_event(conn, "two")
+        users = [conn.execute("INSERT INTO convene.users (organization_id, first_name, last_name, email) VALUES (%s, 'A', 'B', 'x') RETURNING id",
+                              [event.organization]).fetchone()[0] for event in (alpha, beta)]
+        values = {"event": alpha.id, "attendee": alpha.people[0].id}
+        expect_error(conn, "23503", f"INSERT INTO convene.{table} {insert}", {**values, "user": users[1]}, message=f"{table}.{column}")
+        conn.execute(f"INSERT INTO convene.{table} {insert}", {**values, "user": users[0]})
+        expect_error(conn, "23503", f"UPDATE convene.{table} SET {column} = %s WHERE {column} = %s", [users[1], users[0]])
+        # Neither the user nor the event moves away from the other.
+        expect_error(conn, "0A000", "UPDATE convene.users SET organization_id = %s WHERE id = %s", [beta.organization, users[0]])
+        expect_error(conn, "23503", "UPDATE convene.events SET organization_id = %s, venue_id = NULL WHERE id = %s", [beta.organization, alpha.id])
