@@ -261,6 +261,7 @@ FROM (VALUES
 --   delete   the person's; goes
 --   cascade  the person's; goes with the row that it belongs to
 --   null     somebody else's; no longer says who it was
+--   address  somebody else's that gives the person's address as theirs; that becomes a pseudonym
 --   keep     somebody else's; goes on naming a row of the person's that is left
 --   scrub    somebody else's; the person's ids, names and addresses in it become pseudonyms
 --   prune    somebody else's; elements of the list that have to do with the person go
@@ -278,6 +279,7 @@ CREATE FUNCTION convene_private.personal_links()
     ('organization_members', 'profile_id', 'profiles', 'delete', 0, true),
     ('users', 'profile_id', 'profiles', 'own', 1, true),
     ('users', 'email', 'email', 'own', 2, true),
+    ('users', 'email', 'email', 'address', 0, false),
     ('person_blocks', 'blocker_profile', 'profiles', 'delete', 0, true),
     ('person_blocks', 'blocked_profile', 'profiles', 'delete', 0, false),
     ('person_reports', 'reported_profile', 'profiles', 'delete', 0, false),
@@ -290,13 +292,15 @@ CREATE FUNCTION convene_private.personal_links()
     ('sessions', 'speaker_id', 'speakers', 'keep', 0, false),
     ('attendees', 'profile_id', 'profiles', 'own', 1, true),
     ('attendees', 'contact_id', 'contacts', 'own', 2, true),
-    ('attendees', 'email', 'email', 'own', 3, true),
+    ('attendees', 'email', 'email', 'own', 2, true),
+    ('attendees', 'email', 'email', 'address', 0, false),
     ('event_feedback', 'attendee_id', 'attendees', 'own', 0, true),
 
     -- CRM.
     ('contacts', 'profile_id', 'profiles', 'own', 1, true),
     ('contacts', 'id', 'attendees.contact_id', 'own', 2, true),
-    ('contacts', 'email', 'email', 'own', 3, true),
+    ('contacts', 'email', 'email', 'own', 2, true),
+    ('contacts', 'email', 'email', 'address', 0, false),
     ('companies', 'primary_contact_id', 'contacts', 'null', 0, false),
     ('leads', 'contact_id', 'contacts', 'own', 0, true),
     ('opportunities', 'contact_id', 'contacts', 'own', 1, true),
@@ -313,19 +317,23 @@ CREATE FUNCTION convene_private.personal_links()
     -- Ticketing. A ticket that was passed on is its holder's.
     ('orders', 'profile_id', 'profiles', 'own', 1, true),
     ('orders', 'contact_id', 'contacts', 'own', 2, true),
-    ('orders', 'buyer_email', 'email', 'own', 3, true),
+    ('orders', 'buyer_email', 'email', 'own', 2, true),
+    ('orders', 'buyer_email', 'email', 'address', 0, false),
     ('orders', 'opportunity_id', 'opportunities', 'keep', 0, false),
     ('orders', 'promoter_id', 'promoters', 'keep', 0, false),
     ('order_items', 'order_id', 'orders', 'own', 0, true),
     ('tickets', 'attendee_id', 'attendees', 'own', 1, true),
     ('tickets', 'holder_email', 'email', 'own', 2, true),
+    ('tickets', 'holder_email', 'email', 'address', 0, false),
     ('tickets', 'order_id', 'orders', 'own', 3, true),
     ('tickets', 'order_item_id', 'order_items', 'keep', 0, false),
     ('voucher_redemptions', 'profile_id', 'profiles', 'own', 1, true),
     ('voucher_redemptions', 'email', 'email', 'own', 2, true),
+    ('voucher_redemptions', 'email', 'email', 'address', 0, false),
     ('voucher_redemptions', 'order_id', 'orders', 'own', 3, true),
     ('promoters', 'contact_id', 'contacts', 'own', 1, true),
     ('promoters', 'email', 'email', 'own', 2, true),
+    ('promoters', 'email', 'email', 'address', 0, false),
     ('promoter_commissions', 'promoter_id', 'promoters', 'own', 0, true),
     ('promoter_commissions', 'order_id', 'orders', 'keep', 0, false),
     ('promoter_commissions', 'ticket_id', 'tickets', 'keep', 0, false),
@@ -336,6 +344,7 @@ CREATE FUNCTION convene_private.personal_links()
     ('waitlist_entries', 'profile_id', 'profiles', 'delete', 1, true),
     ('waitlist_entries', 'attendee_id', 'attendees', 'delete', 2, true),
     ('waitlist_entries', 'email', 'email', 'delete', 3, true),
+    ('waitlist_entries', 'email', 'email', 'address', 0, false),
     ('waitlist_entries', 'order_id', 'orders', 'keep', 0, false),
     ('session_registrations', 'attendee_id', 'attendees', 'delete', 0, true),
 
@@ -376,6 +385,7 @@ CREATE FUNCTION convene_private.personal_links()
     -- Peers. Messages that spoke to somebody else of the person go too.
     ('contractors', 'profile_id', 'profiles', 'delete', 1, true),
     ('contractors', 'email', 'email', 'delete', 2, true),
+    ('contractors', 'email', 'email', 'address', 0, false),
     ('event_attendees', 'contractor_id', 'contractors', 'delete', 0, true),
     ('event_attendees', 'attendee_id', 'attendees', 'null', 0, false),
     ('event_peer_matches', 'contractor1_id', 'contractors', 'delete', 0, true),
@@ -389,6 +399,7 @@ CREATE FUNCTION convene_private.personal_links()
     ('sponsors', 'profile_id', 'profiles', 'null', 0, false),
     ('sponsors', 'contact_id', 'contacts', 'null', 0, false),
     ('sponsors', 'primary_contact_email', 'email', 'own', 1, true),
+    ('sponsors', 'primary_contact_email', 'email', 'address', 0, false),
     ('sponsors', 'profile_id', 'profiles', 'own', 2, true),
     ('sponsors', 'contact_id', 'contacts', 'own', 3, true),
 

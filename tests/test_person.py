@@ -206,6 +206,11 @@ def test_nobody_else_loses_anything(world):
     assert {table: number for table, number in after.items() if table != "audit_log"} == before
     assert conn.execute("SELECT p.full_name, a.full_name, a.email FROM convene.profiles p JOIN convene.attendees a ON a.profile_id = p.id"
                         " WHERE p.id = %s", [other.sub]).fetchone() == names
+    assert conn.execute("SELECT holder_name FROM convene.tickets WHERE id = %s", [victim.ids["ticket at their address"]]).fetchone() == ("Other",)
+    assert conn.execute("SELECT buyer_name, profile_id FROM convene.orders WHERE id = %s", [victim.ids["order at their address"]]
+                        ).fetchone() == ("Other", other.sub)
+    assert conn.execute("SELECT first_name, status FROM convene.contacts WHERE id = %s", [victim.ids["contact at their address"]]
+                        ).fetchone() == ("Other", "active")
     # The ticket that was passed on is still its holder's; the draft still has whom else it placed.
     assert conn.execute("SELECT holder_name, holder_email FROM convene.tickets WHERE id = %s", [victim.ids["ticket passed on"]]
                         ).fetchone() == ("Other", "other@b.example")
@@ -258,9 +263,9 @@ def test_the_report_says_what_was_done_and_what_is_left_to_do(world):
                  [alpha.organization, victim.phone.replace(" ", "-")])
     report = erase(conn, victim.profile)
     done = report["tables"]
-    assert done["profiles"] == {"deleted": 1} and done["contacts"] == {"pseudonymised": 2} and done["contractors"] == {"deleted": 2}
-    assert done["orders"] == {"pseudonymised": 1} and done["events"] == {"nulled": 1} and done["outbox"] == {"cancelled": 2, "redacted": 1}
-    assert done["tickets"] == {"pseudonymised": 1, "kept": 1} and done["meetings"] == {"deleted": 1} == done["organization_members"]
+    assert done["profiles"] == {"deleted": 1} and done["contacts"] == {"pseudonymised": 2, "redacted": 1} and done["contractors"] == {"deleted": 2}
+    assert done["orders"] == {"pseudonymised": 1, "redacted": 1} and done["events"] == {"nulled": 1} and done["outbox"] == {"cancelled": 2, "redacted": 1}
+    assert done["tickets"] == {"pseudonymised": 1, "kept": 1, "redacted": 1} and done["meetings"] == {"deleted": 1} == done["organization_members"]
     assert sorted((sent["topic"], sent["about"], sent["at"] is not None) for sent in report["delivered"]) == [
         ("hubspot", "lead", True), ("sms", "attendee", True)]
     assert [sent["topic"] for sent in report["in_flight"]] == ["sms"]
@@ -370,6 +375,17 @@ def test_an_address_is_theirs_only_where_the_issuer_says_so(world):
         before.pop(table, None), after.pop(table, None)
     assert after == before
     assert conn.execute("SELECT count(*) FROM convene.contractors WHERE profile_id = %s", [bystander.profile]).fetchone() == (1,)
+
+
+def test_a_lost_key_is_made_anew(world):
+    conn, _, _, victim, bystander = world
+    erase(conn, victim.profile)
+    conn.execute("DELETE FROM convene.settings WHERE key = 'erasure.key'")
+    # Now nobody can tell any more that it was this one; what is left of them is anonymous.
+    expect_error(conn, "P0002", "SELECT convene.erase_person(%s)", [victim.profile])
+    assert erase(conn, bystander.profile)["status"] == "erased"
+    assert found(conn, OTHERS, bystander.email, bystander.profile) == {}
+    assert conn.execute("SELECT length(value #>> '{}') FROM convene.settings WHERE key = 'erasure.key'").fetchone() == (64,)
 
 
 def test_tables_and_columns_of_users_are_seen(world):

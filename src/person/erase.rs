@@ -352,7 +352,7 @@ fn assignment(column: &Column) -> Option<String> {
             format!("CASE WHEN {name} IS NOT NULL THEN {} END", quote_literal(REDACTED))
         }
         Some("pseudonym") => format!("convene_private.pseudonym({name})"),
-        Some("email") => format!("convene_private.pseudonym(lower({name})) || '@erased.invalid'"),
+        Some("email") => pseudonymous_address(&name),
         Some(other) => quote_literal(other.strip_prefix('=')?),
         None if column.nullable => "NULL".to_owned(),
         None => return None,
@@ -360,21 +360,31 @@ fn assignment(column: &Column) -> Option<String> {
     Some(format!("{name} = {value}"))
 }
 
-/// Rows of others no longer say who it was.
+/// Rows of others no longer say who it was, or where the person could be reached.
 fn forget(map: &Map, known: &Known, report: &mut Report) -> Outcome<()> {
-    for link in map.links.iter().filter(|link| link.meaning == Meaning::Null) {
+    for link in &map.links {
+        let column = quote_identifier(&link.column);
+        let (value, what) = match link.meaning {
+            Meaning::Null => ("NULL".to_owned(), "nulled"),
+            Meaning::Address => (pseudonymous_address(&column), "redacted"),
+            _ => continue,
+        };
         let mut arguments: Vec<Argument> = Vec::new();
         let Some(sql) = known.names_them(link, &mut arguments) else { continue };
         let condition = Condition { sql, arguments };
         let sql = format!(
-            "UPDATE convene.{} x SET {} = NULL WHERE {}",
+            "UPDATE convene.{} x SET {column} = {value} WHERE {}",
             quote_identifier(&link.table),
-            quote_identifier(&link.column),
             condition.sql
         );
-        report.count(&link.table, "nulled", db::execute_once(&sql, &condition.values())?);
+        report.count(&link.table, what, db::execute_once(&sql, &condition.values())?);
     }
     Ok(())
+}
+
+/// What stands for an address; the same for the same one, however it is written.
+fn pseudonymous_address(column: &str) -> String {
+    format!("convene_private.pseudonym(lower({column})) || '@erased.invalid'")
 }
 
 fn count(table: &str, condition: &Condition) -> Outcome<usize> {

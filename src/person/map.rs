@@ -17,6 +17,8 @@ pub enum Meaning {
     Cascade,
     /// Somebody else's that names them; it forgets whom.
     Null,
+    /// Somebody else's that gives their address; that becomes a pseudonym.
+    Address,
     /// Somebody else's that names a row of theirs which is left.
     Keep,
     /// Somebody else's; ids, names and addresses in it become pseudonyms.
@@ -32,6 +34,7 @@ impl Meaning {
             "delete" => Self::Delete,
             "cascade" => Self::Cascade,
             "null" => Self::Null,
+            "address" => Self::Address,
             "scrub" => Self::Scrub,
             "prune" => Self::Prune,
             _ => Self::Keep,
@@ -74,6 +77,8 @@ pub struct Column {
     pub treatment: Option<String>,
     /// Whether it stays out of the person's copy.
     pub withheld: bool,
+    /// Whether it alone is the key of its table.
+    pub is_key: bool,
 }
 
 /// All of it.
@@ -102,7 +107,10 @@ const LINKS: &str = "
 
 const COLUMNS: &str = "
     SELECT c.relname::text, a.attname::text, pg_catalog.format_type(a.atttypid, NULL),
-           NOT a.attnotnull, t.treatment, w.column_name IS NOT NULL, a.attgenerated <> ''
+           NOT a.attnotnull, t.treatment, w.column_name IS NOT NULL, a.attgenerated <> '',
+           EXISTS (SELECT FROM pg_catalog.pg_index i
+                    WHERE i.indrelid = c.oid AND i.indisprimary
+                      AND i.indkey::pg_catalog.text = a.attnum::pg_catalog.text)
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'convene'
       JOIN pg_catalog.pg_attribute a
@@ -142,6 +150,7 @@ impl Map {
                 nullable: row.want(4)?,
                 treatment,
                 withheld: row.want(6)?,
+                is_key: row.want(8)?,
             });
             Ok(())
         })?;
@@ -158,9 +167,9 @@ impl Map {
         self.columns.get(table).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the rows of a table have an id of their own.
+    /// Whether the rows of a table have an id of their own, by which others may refer to them.
     pub fn has_id(&self, table: &str) -> bool {
-        self.columns_of(table).iter().any(|column| column.name == "id" && column.kind == "uuid")
+        self.columns_of(table).iter().any(|column| column.name == "id" && column.is_key)
     }
 }
 

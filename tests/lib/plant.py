@@ -140,8 +140,9 @@ class Person:
                  phone=self.phone, company_id=self.id("companies"), date_of_birth="1970-01-01", email_consent=True)
         self.change("companies", id=self.id("companies"), primary_contact_id=self.id("contacts"))
         # Another organization knows them by their address alone, in whatever case.
-        self.conn.execute("INSERT INTO convene.organizations (id, name, slug) VALUES (%s, 'Elsewhere', %s)",
-                          [self.id("elsewhere"), f"elsewhere-{self.id('elsewhere')}"])
+        for name in ("elsewhere", "elsewhere too"):
+            self.conn.execute("INSERT INTO convene.organizations (id, name, slug) VALUES (%s, 'Elsewhere', %s)",
+                              [self.id(name), f"elsewhere-{self.id(name)}"])
         self.add("contacts", named="contact elsewhere", organization_id=self.id("elsewhere"), first_name=self.mark, last_name=self.mark,
                  email=self.email.upper())
         self.change("attendees", id=self.a, email=self.email, full_name=self.mark, contact_id=self.id("contacts"), sponsor_consent=True)
@@ -176,6 +177,13 @@ class Person:
         # Paid by the person, held by the other one: that one's name stays.
         self.add("tickets", named="ticket passed on", mark=False, attendee_id=self.other.id, holder_name="Other", holder_email="other@b.example",
                  **bought)
+        # For the other one, but with the person's address.
+        self.add("tickets", named="ticket at their address", mark=False, attendee_id=self.other.id, holder_name="Other",
+                 holder_email=self.email.upper(), event_id=self.e, ticket_type_id=self.id("ticket_types"))
+        self.add("orders", named="order at their address", mark=False, event_id=self.e, organization_id=self.org,
+                 profile_id=self.other.sub, buyer_name="Other", buyer_email=self.email, status="paid", paid_at=self.event.starts)
+        self.add("contacts", named="contact at their address", mark=False, organization_id=self.id("elsewhere too"),
+                 profile_id=self.other.sub, first_name="Other", last_name="Person", email=self.email)
         self.add("vouchers", mark=False, organization_id=self.org, code=f"V{self.id('vouchers')}", discount_type="percentage",
                  discount_value=10)
         self.add("voucher_redemptions", organization_id=self.org, event_id=self.e, voucher_id=self.id("vouchers"), order_id=self.id("orders"),
