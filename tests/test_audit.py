@@ -231,9 +231,10 @@ def test_a_pseudonym_is_keyed_and_the_same_for_the_same(audited):
     assert conn.execute("SELECT convene_private.pseudonym('a')").fetchone()[0] != first
 
 
-def test_two_installations_have_two_keys(fresh_db, db):
-    with fresh_db.connect() as here, db.connect() as there:
-        here.execute("SELECT convene.uninstall(current_database()); SELECT convene.install()")
+def test_two_installations_have_two_keys(empty_db, db):
+    with empty_db.connect() as here, db.connect() as there:
+        here.execute("CREATE EXTENSION convene CASCADE")
+        here.execute("SELECT convene.install()")
         key = "SELECT value FROM convene.settings WHERE key = 'erasure.key'"
         assert here.execute(key).fetchone() != there.execute(key).fetchone()
 
