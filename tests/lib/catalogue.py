@@ -48,6 +48,9 @@ QUERIES = {
                            c.reloptions, c.relreplident, pg_catalog.pg_get_partkeydef(c.oid),
                            pg_catalog.pg_get_expr(c.relpartbound, c.oid), {_comment('c.oid', 'pg_class')})
                     FROM own_classes c WHERE c.relkind NOT IN ('i', 'I', 'c')""",
+    # Of tables and of indexes.
+    "partition": """SELECT c.oid::regclass, i.inhparent::regclass FROM own_classes c JOIN pg_catalog.pg_inherits i
+                    ON i.inhrelid = c.oid""",
     "view": """SELECT c.oid::regclass, pg_catalog.pg_get_viewdef(c.oid) FROM own_classes c WHERE c.relkind IN ('v', 'm')""",
     "column": """SELECT c.oid::regclass || '.' || a.attname,
                         concat_ws(' | ', a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
