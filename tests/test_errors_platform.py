@@ -41,6 +41,13 @@ BAD = [
     ("check_threads(0, 'abort')", [], "22023", "abort", "panic"),
     ("check_threads(0, '')", [], "22023", "p_fault", "panic"),
     ("check_threads(0, 'panic')", [], "58000", "as it was asked to", None),
+    ("create_next_month_partitions(NULL)", [], "22004", "p_months_ahead", None),
+    ("create_next_month_partitions(-1)", [], "22023", "not -1", "60"),
+    ("create_next_month_partitions(61)", [], "22023", "not 61", "60"),
+    ("has_permission(NULL, 'read')", [], "22004", "p_area", None),
+    ("has_permission('contacts', NULL)", [], "22004", "p_action", None),
+    ("has_permission('contacts', 'erase')", [], "22023", "erase", "'read', 'write' or 'delete'"),
+    ("has_permission('contacts', '')", [], "22023", "p_action", "'read'"),
     ("claim(NULL)", [], "22004", "p_name", None),
     ("embed_text(NULL)", [], "22004", "p_text", None),
     ("embed_text(repeat('x', 1048577))", [], "54000", "1048577", "1048576"),
@@ -139,9 +146,10 @@ def test_a_model_gets_the_index_that_its_size_allows(conn, dimensions, kind):
         if kind is None:
             assert made == set()
         else:
-            assert len(made) == 1
-            definition = made.pop()
-            assert f"{kind}({dimensions})" in definition and f"{kind}_cosine_ops" in definition
+            # One on each table with vectors.
+            assert len(made) == 3
+            for definition in made:
+                assert f"{kind}({dimensions})" in definition and f"{kind}_cosine_ops" in definition
 
 
 def test_grants_go_to_the_roles_that_exist_and_are_remembered(fresh_db):
