@@ -4,6 +4,7 @@ pub mod agenda;
 pub mod collaborative;
 pub mod error;
 pub mod evaluation;
+pub mod leads;
 pub mod learning;
 pub mod pairs;
 pub mod peers;
