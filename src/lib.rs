@@ -12,6 +12,7 @@ mod embeddings;
 mod error;
 mod health;
 mod install;
+mod networking;
 mod owner;
 mod parallel;
 mod peers;

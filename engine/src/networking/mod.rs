@@ -1,0 +1,1 @@
+//! Networking: what two people at an event are worth to each other.

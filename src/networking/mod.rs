@@ -1,0 +1,4 @@
+//! Networking: who should meet whom, and when they do.
+//!
+//! An accepted match asks for a meeting through `meetings::propose(match_id, proposer, start, minutes, now)`: both sides
+//! have accepted, the match is locked by the caller, and the answer is the id of the proposed meeting.
