@@ -137,7 +137,7 @@ BEGIN
         RAISE EXCEPTION '% is no month for a partition', p_month
             USING ERRCODE = '22023', HINT = 'Give any day of a month from 1970 on.';
     END IF;
-    SELECT c.oid::regclass, c.relowner::regrole, d.partdefid::regclass INTO parent, owner, stray
+    SELECT c.oid::regclass, pg_get_userbyid(c.relowner), d.partdefid::regclass INTO parent, owner, stray
     FROM pg_class c JOIN pg_partitioned_table d ON d.partrelid = c.oid
     WHERE c.relnamespace = 'convene'::regnamespace AND c.relname = p_parent
       AND pg_get_partkeydef(c.oid) = 'RANGE (created_at)';
@@ -153,10 +153,10 @@ BEGIN
         RETURN false;
     END IF;
 
-    SELECT string_agg(DISTINCT k.confrelid::regclass::text, ', ') INTO referred
+    SELECT string_agg(DISTINCT 'ONLY ' || k.confrelid::regclass, ', ') INTO referred
     FROM pg_constraint k WHERE k.conrelid = parent AND k.contype = 'f';
     IF referred IS NOT NULL THEN
-        EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', replace(referred, ', ', ', ONLY '));
+        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', referred);
     END IF;
     EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', parent);
     -- Somebody else may have made it while this one waited.
