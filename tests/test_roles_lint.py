@@ -9,6 +9,9 @@ OURS = "IN ('convene'::regnamespace, 'convene_private'::regnamespace)"
 TABLES = f"relnamespace {OURS} AND relkind IN ('r', 'p') AND NOT relispartition"
 PUBLIC_VALUES = {"claim", "email", "embed_text", "library_version", "surface", "uid"}
 
+# Native functions that look at their arguments and at the request only.
+NO_QUERY = {"claim", "embed_text", "library_version", "uid"}
+
 # Rule: a query for its offenders.
 RULES = {
     "every table has row security, which its owner escapes": f"""
@@ -52,6 +55,12 @@ RULES = {
     "private functions pin their search_path": """
         SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'convene_private'::regnamespace
            AND NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(proconfig, '{}'))""",
+    # Those of the extension, too, except native ones that give a value and run no query.
+    "functions of the extension pin their search_path": f"""
+        SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+         WHERE pronamespace = 'convene'::regnamespace AND prokind = 'f'
+           AND NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(proconfig, '{{}}'))
+           AND NOT (l.lanname = 'c' AND proname = ANY ('{{{','.join(sorted(NO_QUERY))}}}'))""",
     "private functions have a comment": """
         SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'convene_private'::regnamespace
            AND obj_description(oid, 'pg_proc') IS NULL""",
@@ -142,6 +151,7 @@ BROKEN = {
         "f()"),
     "private functions pin their search_path": (
         "ALTER FUNCTION convene_private.my_attendee_ids() SET search_path = public", "my_attendee_ids"),
+    "functions of the extension pin their search_path": ("ALTER FUNCTION convene.health() RESET search_path", "health"),
     "private functions have a comment": ("COMMENT ON FUNCTION convene_private.my_attendee_ids() IS NULL", "my_attendee_ids"),
     "PUBLIC executes values only": ("GRANT EXECUTE ON FUNCTION convene.embed_pending(int) TO PUBLIC", "embed_pending"),
     "PUBLIC has no right on a table, a column or a schema": ("GRANT SELECT (id) ON convene.venues TO PUBLIC", "venues"),
