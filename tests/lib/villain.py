@@ -77,10 +77,35 @@ def prepare(connection, event):
             event.served = rows[0][0]
     connection.execute("SELECT convene.adopt_copy(), convene.add_embedding_model('test-model-8', 8)")
     event.job = connection.execute("SELECT job_id, lease_token FROM convene.claim_embedding_jobs(1)").fetchone()
+    event.members = connection.execute(
+        """SELECT p.proname::text, coalesce(p.proargnames[1:p.pronargs - p.pronargdefaults], '{}'),
+                  ARRAY(SELECT format_type(t, NULL) FROM unnest((p.proargtypes::oid[])[0:p.pronargs - p.pronargdefaults - 1]) t)
+           FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_depend d ON d.objid = p.oid AND d.deptype = 'e'
+           JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'convene'
+           WHERE d.classid = 'pg_catalog.pg_proc'::regclass ORDER BY 1""").fetchall()
+
+
+# Values for arguments that nothing is known of but their type.
+SOMETHING = {
+    "uuid": "gen_random_uuid()", "integer": "3", "bigint": "3", "text": "'read'", "jsonb": "'{}'", "boolean": "true", "numeric": "1",
+    "timestamp with time zone": "now()", "interval": "interval '1 minute'", "uuid[]": "'{}'", "text[]": "'{}'", "real[]": "'{1}'",
+    "double precision": "1", "double precision[]": "'{1}'", "boolean[]": "'{true}'", "date": "current_date",
+}
 
 
 def every_call(event):
     """{member: (arguments, parameters)}, with arguments that get the first person of the event as far as they can."""
+    known = {"p_attendee_id": event.people[0].id, "p_event_id": event.id, "p_session_id": event.sessions[0],
+             "p_profile_id": event.people[0].sub}
+    calls = {}
+    for name, arguments, types in event.members:
+        values = [f"'{known[argument]}'" if argument in known else SOMETHING[kind] for argument, kind in zip(arguments, types)]
+        calls[name] = (f"({', '.join(values)})", [])
+    return calls | _chosen(event)
+
+
+def _chosen(event):
+    """Members that get farther with arguments of their own."""
     person, session = event.people[0].id, event.sessions[0]
     job, token = event.job
     return {
