@@ -218,7 +218,7 @@ fn run_complete(
         let held = queue::held(HELD, job_id, token)?;
         check_model(&model, vector.len())?;
         if !held.done {
-            let source = held.source_text.unwrap_or_default();
+            let source = held.given.unwrap_or_default();
             write(vec![Embedded { session: held.target_id, vector, source }], &model)?;
             db::execute(FINISH, &[vec![job_id].into()])?;
         }

@@ -27,24 +27,44 @@ macro_rules! park_sql {
 /// Claims up to `$1` jobs for `$2`: pending ones whose time has come, and leased ones whose lease
 /// ran out. Several pending rows of one target count as one; the rest are done with it. A row that
 /// an open transaction enqueued or confirmed is locked by it and stays for later.
+///
+/// A queue whose target has other columns says so: which columns make the target, which of them is
+/// reported, what becomes of the further rows of a target, and what else makes a row `q` claimable.
 macro_rules! claim_sql {
     ($table:literal) => {
+        $crate::queue::claim_sql!(
+            $table, target: "target_kind, target_id", id: "target_id", further: "done", when: "true"
+        )
+    };
+    ($table:literal, target: $target:literal, id: $id:literal, further: $further:literal,
+     when: $when:literal) => {
         concat!(
             "WITH picked AS MATERIALIZED (
-               SELECT id, target_kind, target_id FROM ",
+               SELECT id, ",
+            $target,
+            " FROM ",
             $table,
-            "
-                WHERE (status = 'pending' AND available_at <= pg_catalog.now())
-                   OR (status = 'leased' AND lease_until < pg_catalog.now())
+            " q
+                WHERE ((status = 'pending' AND available_at <= pg_catalog.now())
+                   OR (status = 'leased' AND lease_until < pg_catalog.now()))
+                  AND (",
+            $when,
+            ")
                 ORDER BY priority DESC, available_at, id
                 LIMIT $1 FOR UPDATE SKIP LOCKED),
              first AS (
-               SELECT DISTINCT ON (target_kind, target_id) id FROM picked
-                ORDER BY target_kind, target_id, id),
+               SELECT DISTINCT ON (",
+            $target,
+            ") id FROM picked
+                ORDER BY ",
+            $target,
+            ", id),
              merged AS (
                UPDATE ",
             $table,
-            " SET status = 'done', processed_at = pg_catalog.now()
+            " SET status = '",
+            $further,
+            "', processed_at = pg_catalog.now()
                 WHERE id IN (SELECT id FROM picked EXCEPT SELECT id FROM first))
              UPDATE ",
             $table,
@@ -54,16 +74,26 @@ macro_rules! claim_sql {
                     lease_token = pg_catalog.gen_random_uuid(),
                     lease_until = pg_catalog.now() + $2
               WHERE id IN (SELECT id FROM first)
-             RETURNING id, target_id, attempts, lease_token, lease_until"
+             RETURNING id, ",
+            $id,
+            ", attempts, lease_token, lease_until"
         )
     };
 }
 
-/// Locks the job that a worker reports on.
+/// Locks the job that a worker reports on. `id` is the target that is reported, `given` a text that
+/// the worker was given with it.
 macro_rules! held_sql {
     ($table:literal) => {
+        $crate::queue::held_sql!($table, id: "target_id", given: "payload->>'source_text'")
+    };
+    ($table:literal, id: $id:literal, given: $given:literal) => {
         concat!(
-            "SELECT target_id, status, lease_token, attempts, payload->>'source_text'
+            "SELECT ",
+            $id,
+            ", status, lease_token, attempts, ",
+            $given,
+            "
                FROM ",
             $table,
             " WHERE id = $1 FOR UPDATE"
@@ -113,8 +143,8 @@ pub struct Held {
     pub target_id: pgrx::Uuid,
     /// Attempts so far, this one included.
     pub attempts: i32,
-    /// The text that the worker was given.
-    pub source_text: Option<String>,
+    /// A text that the worker was given with it.
+    pub given: Option<String>,
     /// Whether this very report has been taken already.
     pub done: bool,
 }
@@ -132,7 +162,7 @@ pub fn held(
             Held {
                 target_id: row.want(1)?,
                 attempts: row.want(4)?,
-                source_text: row.get(5)?,
+                given: row.get(5)?,
                 done: row.want::<String>(2)? == "done",
             },
             row.want::<String>(2)?,
