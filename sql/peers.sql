@@ -75,6 +75,63 @@ CREATE TRIGGER event_attendees_opt_out BEFORE UPDATE ON convene.event_attendees
     FOR EACH ROW WHEN (OLD.peer_matching_opt_in IS DISTINCT FROM NEW.peer_matching_opt_in)
     EXECUTE FUNCTION convene_private.keep_opt_out();
 
+-- What peers are matched by is kept in memory while its revision stands. Definer, these three: revisions are nobody's to write.
+CREATE FUNCTION convene_private.event_attendees_changed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT n.event_id FROM new_rows n), 'peers');
+    ELSIF TG_OP = 'DELETE' THEN
+        PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT o.event_id FROM old_rows o), 'peers');
+    ELSE
+        PERFORM convene_private.bump_revisions(ARRAY(
+            SELECT DISTINCT d.event_id FROM (
+                (SELECT n.event_id, n.contractor_id, n.attendee_id, n.peer_matching_opt_in FROM new_rows n
+                 EXCEPT SELECT o.event_id, o.contractor_id, o.attendee_id, o.peer_matching_opt_in FROM old_rows o)
+                UNION ALL
+                (SELECT o.event_id, o.contractor_id, o.attendee_id, o.peer_matching_opt_in FROM old_rows o
+                 EXCEPT SELECT n.event_id, n.contractor_id, n.attendee_id, n.peer_matching_opt_in FROM new_rows n)) d), 'peers');
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.event_attendees_changed() IS 'Notes that other contractors take part in peer matching';
+CREATE TRIGGER event_attendees_inserted AFTER INSERT ON convene.event_attendees REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.event_attendees_changed();
+CREATE TRIGGER event_attendees_updated AFTER UPDATE ON convene.event_attendees REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.event_attendees_changed();
+CREATE TRIGGER event_attendees_deleted AFTER DELETE ON convene.event_attendees REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.event_attendees_changed();
+
+CREATE FUNCTION convene_private.contractors_updated() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM convene_private.bump_revisions(ARRAY(
+        SELECT DISTINCT ea.event_id FROM convene.event_attendees ea WHERE ea.contractor_id = ANY (ARRAY(
+            SELECT d.id FROM (
+                SELECT n.id, n.city, n.state, n.focus_areas, n.services_offered, n.revenue_tier, n.team_size, n.years_in_business,
+                       n.technology_stack, n.disc_style, n.messages_stopped_at IS NULL FROM new_rows n
+                EXCEPT
+                SELECT o.id, o.city, o.state, o.focus_areas, o.services_offered, o.revenue_tier, o.team_size, o.years_in_business,
+                       o.technology_stack, o.disc_style, o.messages_stopped_at IS NULL FROM old_rows o) d))), 'peers');
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.contractors_updated() IS 'Notes that contractors changed in what they are compared by';
+CREATE TRIGGER contractors_updated AFTER UPDATE ON convene.contractors REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.contractors_updated();
+
+CREATE FUNCTION convene_private.attendee_came_or_went() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM convene.event_attendees ea WHERE ea.attendee_id = NEW.id) THEN
+        PERFORM convene_private.bump_revisions(ARRAY[NEW.event_id], 'peers');
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.attendee_came_or_went() IS 'Notes that a contractor''s registration was cancelled or taken up again';
+CREATE TRIGGER attendees_came_or_went AFTER UPDATE OF status ON convene.attendees
+    FOR EACH ROW WHEN ((OLD.status IN ('cancelled', 'no_show')) IS DISTINCT FROM (NEW.status IN ('cancelled', 'no_show')))
+    EXECUTE FUNCTION convene_private.attendee_came_or_went();
+
 -- A pair has one row, the smaller id first, so that it can be neither doubled nor turned round. Whoever leaves the event
 -- takes their matches along.
 CREATE TABLE convene.event_peer_matches (

@@ -37,12 +37,13 @@ impl Caller {
         }
     }
 
-    fn is_service(self) -> bool {
+    /// Whether row security is off for the caller.
+    pub fn is_service(self) -> bool {
         self == Self::Service
     }
 
     /// The refusal for an id: the service hears that nothing has it, others learn nothing.
-    fn refuse(self, what: &str, id: pgrx::Uuid) -> Failure {
+    pub fn refuse(self, what: &str, id: pgrx::Uuid) -> Failure {
         if self.is_service() { not_found(what, id) } else { not_allowed(what) }
     }
 }

@@ -25,7 +25,7 @@ impl Sets {
     #[must_use]
     pub fn new<W: Eq + Hash, L: AsRef<[W]>>(people: &[L]) -> Self {
         let mut holders: HashMap<&W, u32> = HashMap::new();
-        for word in people.iter().flat_map(|list| list.as_ref()) {
+        for word in people.iter().flat_map(AsRef::as_ref) {
             *holders.entry(word).or_default() += 1;
         }
         // Numbered in order of appearance, so that the same people always give the same bits.

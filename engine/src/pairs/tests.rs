@@ -87,7 +87,7 @@ fn equal_but_for_the_last_digit_is_equal() {
 
 #[test]
 fn nan_is_a_pair_that_may_not_be() {
-    let score = |a: usize, b: usize| if (a + b) % 2 == 0 { f64::NAN } else { 1.0 };
+    let score = |a: usize, b: usize| if (a + b).is_multiple_of(2) { f64::NAN } else { 1.0 };
     let wanted = Wanted { most: 10, least: 0.0 };
     let found = best_of_all(&score, &Excluded::default(), 4, wanted, &Stop::default())
         .expect("not stopped");
