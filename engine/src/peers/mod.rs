@@ -16,7 +16,7 @@ mod weights;
 pub use connectors::{Introduction, connector_score};
 pub use contractor::{Contractor, Disc, Families, Profile, normalised};
 pub use crowd::Crowd;
-pub use parts::{MatchType, Parts};
+pub use parts::{MatchType, Parts, ten_thousandths};
 pub use places::{Separation, state_code};
 pub use reasons::reason;
 pub use weights::Weights;

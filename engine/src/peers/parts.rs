@@ -135,6 +135,13 @@ pub(super) fn disc(a: Option<Disc>, b: Option<Disc>) -> f64 {
     }
 }
 
+/// A score in ten-thousandths, the form in which it is stored and shown: rounded once, half up, and a
+/// half is a half although a sum of fractions may miss it by its last digit.
+#[must_use]
+pub fn ten_thousandths(score: f64) -> i32 {
+    (score * 1e4 + 0.5 + TOLERANCE * 1e4).floor() as i32
+}
+
 /// What kind of match a score makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MatchType {

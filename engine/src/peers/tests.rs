@@ -151,6 +151,15 @@ fn types_have_reached_a_threshold_that_they_miss_by_less_than_a_billionth() {
 }
 
 #[test]
+fn a_score_is_rounded_once_and_half_up() {
+    for (score, shown) in
+        [(0.1 + 0.7, 8000), (0.871_25, 8713), (0.871_249_9, 8712), (0.0, 0), (1.0, 10_000)]
+    {
+        assert_eq!(ten_thousandths(score), shown);
+    }
+}
+
+#[test]
 fn reasons_say_what_is_so() {
     let john = Profile {
         focus_areas: words(&["hiring", "operations"]),

@@ -137,7 +137,7 @@ impl super::Parts {
 
 /// Four decimals, as scores are stored.
 fn rounded(value: f64) -> Value {
-    json!((value * 1e4).round() / 1e4)
+    json!(f64::from(super::ten_thousandths(value)) / 1e4)
 }
 
 fn refused(key: &str, why: &str) -> Error {
