@@ -11,7 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from lib.access import as_role, expect_error, sqlstate
-from lib.factory import add_people, make_event, make_world
+from lib.factory import add_people, ident, make_event, make_world
 from lib.postgrest import PostgREST
 from lib.reference import contents, refresh
 
@@ -28,6 +28,9 @@ class Target(NamedTuple):
     job: uuid.UUID
     token: uuid.UUID
     profile: uuid.UUID
+    contractor: uuid.UUID
+    peer: uuid.UUID
+    peer_match: uuid.UUID
 
 
 # Everything that takes an id: its arguments, by name as PostgREST wants them.
@@ -56,6 +59,20 @@ CASES = {
     "export_person(uuid)": lambda t: {"p_profile_id": t.profile},
     "erase_person(uuid)": lambda t: {"p_profile_id": t.profile},
     "fail_embedding_job(uuid,text,uuid)": lambda t: {"p_job_id": t.job, "p_error": "x", "p_lease_token": t.token},
+    # Peers
+    "find_peer_matches(uuid,uuid,integer,numeric,boolean,boolean)":
+        lambda t: {"p_event_id": t.event, "p_contractor_id": t.contractor},
+    "find_cross_event_peers(uuid,integer,numeric)": lambda t: {"p_contractor_id": t.contractor},
+    "create_peer_match(uuid,uuid,uuid,jsonb)":
+        lambda t: {"p_event_id": t.event, "p_contractor_id": t.contractor, "p_peer_id": t.peer},
+    "generate_event_peer_matches(uuid,integer,numeric,boolean)": lambda t: {"p_event_id": t.event},
+    "get_contractor_matches(uuid,uuid)": lambda t: {"p_event_id": t.event, "p_contractor_id": t.contractor},
+    "form_peer_groups(uuid,integer,text,boolean,bigint)": lambda t: {"p_event_id": t.event},
+    "record_peer_connection(uuid,jsonb)": lambda t: {"p_match_id": t.peer_match},
+    "record_peer_feedback(uuid,uuid,integer,text)":
+        lambda t: {"p_match_id": t.peer_match, "p_contractor_id": t.contractor, "p_rating": 9},
+    "peer_match_metrics(uuid)": lambda t: {"p_event_id": t.event},
+    "find_super_connectors(uuid,integer)": lambda t: {"p_event_id": t.event},
 }
 
 
@@ -64,7 +81,9 @@ def name_of(signature):
 
 
 # What an organizer of the event may do, and an attendee of it may not.
-FOR_ORGANIZERS = {key for key in CASES if key.startswith(("refresh_event", "recommendation_metrics", "evaluate_", "learn_"))}
+FOR_ORGANIZERS = {key for key in CASES if key.startswith((
+    "refresh_event", "recommendation_metrics", "evaluate_", "learn_",
+    "generate_event_peer", "form_peer_groups", "peer_match_metrics", "find_super_connectors"))}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +114,21 @@ def world(db):
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 connection.execute(f"CREATE ROLE {role} LOGIN NOINHERIT")
         connection.execute("GRANT authenticated, anon TO thief")
-    return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub)
+        peers = add_peers(connection, alpha)
+    return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub, *peers)
+
+
+def add_peers(conn, event):
+    """The first attendee as a contractor, another one, and a match that both have accepted."""
+    ids = sorted([ident(event.label, "contractor", 1), ident(event.label, "contractor", 2)])
+    for contractor, sub in zip(ids, (event.people[0].sub, None)):
+        conn.execute("INSERT INTO convene.contractors (id, profile_id, first_name, cross_event_opt_in) VALUES (%s, %s, 'Victim', true)",
+                     [contractor, sub])
+        conn.execute("INSERT INTO convene.event_attendees (event_id, contractor_id, peer_matching_opt_in) VALUES (%s, %s, true)",
+                     [event.id, contractor])
+    return *ids, conn.execute(
+        "INSERT INTO convene.event_peer_matches (event_id, contractor1_id, contractor2_id, match_type, match_score, contractor1_response,"
+        " contractor2_response) VALUES (%s, %s, %s, 'ideal_peer', 0.9, true, true) RETURNING id", [event.id, *ids]).fetchone()[0]
 
 
 def unknown():
