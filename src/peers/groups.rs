@@ -95,13 +95,16 @@ fn groups(
     })
 }
 
+/// Table, index, lot, what the table shares, and why.
+type Seat = (Option<i32>, usize, Option<f64>, Vec<String>, String);
+
 fn described(people: &People, seated: &[usize], tables: Tables) -> Outcome<Vec<Row>> {
     const NAMES: &str = "
         SELECT c.first_name, c.last_name, c.company_name
           FROM unnest($1::uuid[]) WITH ORDINALITY w (id, at)
           JOIN convene.contractors c ON c.id = w.id
          ORDER BY w.at";
-    let mut rows: Vec<(Option<i32>, usize, Option<f64>, Vec<String>, String)> = Vec::new();
+    let mut rows: Vec<Seat> = Vec::new();
     for (number, group) in (1..).zip(&tables.groups) {
         let group: Vec<usize> = group.iter().map(|at| seated[*at as usize]).collect();
         let words: Vec<&Contractor> = group.iter().map(|at| &people.contractors[*at]).collect();
