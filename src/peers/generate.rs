@@ -112,9 +112,6 @@ const WRITE: &str = "
     RETURNING 1";
 
 fn write(event_id: pgrx::Uuid, pairs: Vec<Pair>) -> Outcome<usize> {
-    if pairs.is_empty() {
-        return Ok(0);
-    }
     let kinds: Vec<String> = pairs.iter().map(|pair| pair.kind.to_owned()).collect();
     let (first, second): (Vec<_>, Vec<_>) =
         pairs.iter().map(|pair| (pair.first, pair.second)).unzip();
