@@ -100,6 +100,16 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
     ('find_super_connectors(uuid,integer)', 'authenticated',
      'For organizers: contractors whose introductions work, best first. connector_score (0 to 1) is the sum of 0.3 accepted by both, 0.3 met, 0.4 rating / 10 over the introductions, divided by their number plus 3. p_limit: 1 to 100.'),
 
+    -- CRM sync
+    ('queue_crm_sync(uuid,text,integer,text[])', 'authenticated',
+     'Queues the leads of a sponsor for its CRM (p_crm_type salesforce, hubspot or pipedrive): those that it may see and that score at least p_min_lead_score (0 to 100). p_sync_fields: some of contact_info, engagement_history, lead_score. A lead that is in the CRM as it is now is left alone, a changed one is queued as an update. Returns the numbers. For the sponsor''s person, organizers (leads of their events) and the service. Errors: 42501, 22004, 22023.'),
+    ('claim_crm_sync(integer,interval,text)', 'service',
+     'Hands out up to p_limit (1 to 1000) leads that wait for a CRM, each under a lease, with payload in the field names of that CRM as the lead is now; p_crm_type null: of every CRM. Leads whose attendee took consent back are cancelled, not handed out. At least once: the idempotency_key tells a repetition. Errors: 22004, 22023, 55000 in a restored copy, see adopt_copy().'),
+    ('complete_crm_sync(uuid,text,uuid)', 'service',
+     'Takes the id under which the CRM keeps a lead, under the lease token of its job; twice is as good as once. Errors: 22004, 22023, P0002, 55000 if the lease went to somebody else.'),
+    ('fail_crm_sync(uuid,text,uuid,interval)', 'service',
+     'Gives a lead back with an error: tried again after a back-off, or parked as failed after the setting queue.max_attempts. With p_retry_after (0 to 1 day, what the CRM asked for) it waits that long and the attempt does not count. Errors: 22004, 22023, P0002, 55000.'),
+
     -- Embeddings
     ('embed_text(text)', 'public',
      'The native embedding of a text, model convene-hash-v1: 256 numbers of unit length from hashed words and character n-grams, the same for the same text always; zeros for a text without letters and digits. Errors: 22004, 54000 above 1 MiB.'),

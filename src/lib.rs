@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 
 mod api;
 mod auth;
+mod crm_sync;
 mod db;
 mod diagnostics;
 mod document;

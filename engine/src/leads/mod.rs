@@ -1,6 +1,7 @@
 //! Leads: who to call first and why, what to do next, and which sponsors will stay.
 
 mod action;
+pub mod crm;
 mod figures;
 mod fit;
 mod reasons;
