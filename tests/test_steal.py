@@ -11,6 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from lib.access import as_role, expect_error, sqlstate
+from lib.crm import claim, make_leads, make_sponsor, queue
 from lib.factory import add_people, ident, make_event, make_world
 from lib.postgrest import PostgREST
 from lib.reference import contents, refresh
@@ -31,6 +32,9 @@ class Target(NamedTuple):
     contractor: uuid.UUID
     peer: uuid.UUID
     peer_match: uuid.UUID
+    crm_sponsor: uuid.UUID
+    crm_job: uuid.UUID
+    crm_token: uuid.UUID
 
 
 # Everything that takes an id: its arguments, by name as PostgREST wants them.
@@ -73,6 +77,9 @@ CASES = {
         lambda t: {"p_match_id": t.peer_match, "p_contractor_id": t.contractor, "p_rating": 9},
     "peer_match_metrics(uuid)": lambda t: {"p_event_id": t.event},
     "find_super_connectors(uuid,integer)": lambda t: {"p_event_id": t.event},
+    "queue_crm_sync(uuid,text,integer,text[])": lambda t: {"p_sponsor_id": t.crm_sponsor, "p_crm_type": "hubspot"},
+    "complete_crm_sync(uuid,text,uuid)": lambda t: {"p_job_id": t.crm_job, "p_crm_lead_id": "1", "p_lease_token": t.crm_token},
+    "fail_crm_sync(uuid,text,uuid,interval)": lambda t: {"p_job_id": t.crm_job, "p_error": "x", "p_lease_token": t.crm_token},
 }
 
 
@@ -114,8 +121,8 @@ def world(db):
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 connection.execute(f"CREATE ROLE {role} LOGIN NOINHERIT")
         connection.execute("GRANT authenticated, anon TO thief")
-        peers = add_peers(connection, alpha)
-    return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub, *peers)
+        peers, sync = add_peers(connection, alpha), add_crm_sync(connection, alpha)
+    return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub, *peers, *sync)
 
 
 def add_peers(conn, event):
@@ -129,6 +136,15 @@ def add_peers(conn, event):
     return *ids, conn.execute(
         "INSERT INTO convene.event_peer_matches (event_id, contractor1_id, contractor2_id, match_type, match_score, contractor1_response,"
         " contractor2_response) VALUES (%s, %s, %s, 'ideal_peer', 0.9, true, true) RETURNING id", [event.id, *ids]).fetchone()[0]
+
+
+def add_crm_sync(conn, event):
+    """A sponsor whose person is the first attendee, and a lead of it that a worker has in hand."""
+    sponsor = make_sponsor(conn, event, "crm", event.people[0].sub)
+    make_leads(conn, event, sponsor, [1])
+    queue(conn, sponsor)
+    job = claim(conn, 1)[0]
+    return sponsor.id, job.job_id, job.lease_token
 
 
 def unknown():
@@ -219,7 +235,7 @@ def test_the_owner_of_the_id_is_let_in(conn, world, surface, signature):
         sub = alpha.organizer
     with conn.transaction(force_rollback=True), as_role(conn, role, sub):
         arguments = CASES[signature](victim)
-        if signature.startswith("complete"):
+        if signature.startswith("complete_embedding"):
             expect_error(conn, "22023", statement(signature, arguments), list(arguments.values()), message="dimensions")
         else:
             conn.execute(statement(signature, arguments), list(arguments.values()))

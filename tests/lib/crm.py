@@ -25,9 +25,11 @@ class Sponsor:
     sub: object
 
 
-def make_sponsor(conn, event, name):
-    made = Sponsor(ident(event.label, "sponsor", name), ident(event.label, "sponsor's person", name))
-    conn.execute("INSERT INTO convene.profiles (id) VALUES (%s)", [made.sub])
+def make_sponsor(conn, event, name, sub=None):
+    """A sponsor of the event; `sub` is the profile of its person, else one is made."""
+    made = Sponsor(ident(event.label, "sponsor", name), sub or ident(event.label, "sponsor's person", name))
+    if sub is None:
+        conn.execute("INSERT INTO convene.profiles (id) VALUES (%s)", [made.sub])
     conn.execute("INSERT INTO convene.sponsors (id, event_id, company_name, profile_id) VALUES (%s, %s, %s, %s)",
                  [made.id, event.id, name, made.sub])
     return made
