@@ -785,6 +785,10 @@ CREATE TRIGGER meetings_announce_updated AFTER UPDATE ON convene.meetings REFERE
 CREATE TRIGGER meetings_announce_deleted AFTER DELETE ON convene.meetings REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
 
+INSERT INTO convene.settings (key, value, description) VALUES
+    ('networking.reminder_1_minutes', '1440', 'Minutes before a meeting at which its first reminder is due'),
+    ('networking.reminder_2_minutes', '15', 'Minutes before a meeting at which its second reminder is due');
+
 -- Policies.
 
 ALTER TABLE convene.networking_preferences ENABLE ROW LEVEL SECURITY;

@@ -35,7 +35,12 @@ class Target(NamedTuple):
     crm_sponsor: uuid.UUID
     crm_job: uuid.UUID
     crm_token: uuid.UUID
+    partner: uuid.UUID
+    meeting: uuid.UUID
+    begun: uuid.UUID
 
+
+AHEAD, LATER = "2031-05-05T10:00:00Z", "2031-05-05T10:30:00Z"
 
 # Everything that takes an id: its arguments, by name as PostgREST wants them.
 CASES = {
@@ -62,6 +67,23 @@ CASES = {
         lambda t: {"p_job_id": t.job, "p_embedding": "{0.5}", "p_model": "convene-hash-v1", "p_lease_token": t.token},
     "export_person(uuid)": lambda t: {"p_profile_id": t.profile},
     "erase_person(uuid)": lambda t: {"p_profile_id": t.profile},
+    "check_meeting_availability(uuid,timestamp with time zone,timestamp with time zone,timestamp with time zone)":
+        lambda t: {"p_attendee_id": t.attendee, "p_start_time": AHEAD, "p_end_time": LATER},
+    "meeting_conflicts(uuid,timestamp with time zone,timestamp with time zone,timestamp with time zone)":
+        lambda t: {"p_attendee_id": t.attendee, "p_start_time": AHEAD, "p_end_time": LATER},
+    "find_meeting_slots(uuid,uuid,integer,timestamp with time zone,timestamp with time zone,integer,timestamp with time zone)":
+        lambda t: {"p_attendee_1": t.attendee, "p_attendee_2": t.partner},
+    "schedule_meeting(uuid,uuid,timestamp with time zone,integer,text,text,text,jsonb,timestamp with time zone)":
+        lambda t: {"p_attendee_1": t.attendee, "p_attendee_2": t.partner, "p_start_time": AHEAD},
+    "confirm_meeting(uuid,timestamp with time zone)": lambda t: {"p_meeting_id": t.meeting},
+    "reschedule_meeting(uuid,timestamp with time zone,integer,timestamp with time zone)":
+        lambda t: {"p_meeting_id": t.meeting, "p_start_time": AHEAD},
+    "cancel_meeting(uuid,timestamp with time zone)": lambda t: {"p_meeting_id": t.meeting},
+    "complete_meeting(uuid,boolean,timestamp with time zone)": lambda t: {"p_meeting_id": t.begun},
+    "get_meetings(uuid,uuid,timestamp with time zone,integer,uuid,timestamp with time zone)": lambda t: {"p_attendee_id": t.attendee},
+    "submit_meeting_feedback(uuid,integer,text,boolean,text,uuid,timestamp with time zone)":
+        lambda t: {"p_meeting_id": t.begun, "p_rating": 4},
+    "meeting_ics(uuid,timestamp with time zone)": lambda t: {"p_meeting_id": t.meeting},
     "fail_embedding_job(uuid,text,uuid)": lambda t: {"p_job_id": t.job, "p_error": "x", "p_lease_token": t.token},
     # Peers
     "find_peer_matches(uuid,uuid,integer,numeric,boolean,boolean)":
@@ -112,6 +134,13 @@ def world(db):
         connection.execute("UPDATE convene.sessions SET description = 'new' WHERE id = %s", [alpha.sessions[0]])
         connection.execute("SELECT convene.adopt_copy()")
         job = connection.execute("SELECT job_id, lease_token FROM convene.claim_embedding_jobs()").fetchone()
+        meetings = [connection.execute(
+            "WITH m AS (INSERT INTO convene.matches (event_id, attendee_1_id, attendee_2_id, compatibility_score, matching_algorithm,"
+            " status) VALUES (%(event)s, least(%(a)s::uuid, %(b)s), greatest(%(a)s::uuid, %(b)s), 0.5, 'hybrid', 'mutual_accepted')"
+            " ON CONFLICT DO NOTHING) INSERT INTO convene.meetings (event_id, attendee_1_id, attendee_2_id, title, scheduled_start,"
+            " scheduled_end) VALUES (%(event)s, %(a)s, %(b)s, 'Session', now() + %(from)s, now() + %(until)s) RETURNING id",
+            {"event": alpha.id, "a": person.id, "b": alpha.people[3].id, "from": since, "until": until}).fetchone()[0]
+            for since, until in (("9 days", "10 days"), ("-1 hour", "1 hour"))]
         outsider = add_people(connection, beta, 1) or beta.people[-1]
         connection.execute("DELETE FROM convene.attendees WHERE id = %s", [outsider.id])
         viewer = beta.people[1]
@@ -122,7 +151,8 @@ def world(db):
                 connection.execute(f"CREATE ROLE {role} LOGIN NOINHERIT")
         connection.execute("GRANT authenticated, anon TO thief")
         peers, sync = add_peers(connection, alpha), add_crm_sync(connection, alpha)
-    return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub, *peers, *sync)
+    return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub, *peers, *sync,
+                               partner=alpha.people[3].id, meeting=meetings[0], begun=meetings[1])
 
 
 def add_peers(conn, event):

@@ -13,6 +13,7 @@ pub mod programme;
 pub mod queue;
 pub mod recommendation;
 pub mod related;
+pub mod scheduling;
 pub mod similarity;
 pub mod stop;
 pub mod text;
