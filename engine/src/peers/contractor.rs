@@ -1,6 +1,6 @@
 //! A contractor as they are compared.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::parts::{self, Parts};
 use super::places::{Separation, state_code};
@@ -99,30 +99,37 @@ pub(super) struct Words {
     /// For comparison: in order, each once.
     pub keys: Vec<String>,
     /// As written, each once, in the order of the list.
-    pub written: Vec<(String, String)>,
+    written: Vec<String>,
 }
 
 impl Words {
     fn new(list: &[String]) -> Self {
-        let mut seen = HashSet::new();
-        let written: Vec<(String, String)> = list
-            .iter()
-            .map(|word| (normalised(word), word.split_whitespace().collect::<Vec<_>>().join(" ")))
-            .filter(|(key, _)| !key.is_empty() && seen.insert(key.clone()))
-            .collect();
-        let mut keys: Vec<String> = written.iter().map(|(key, _)| key.clone()).collect();
-        keys.sort_unstable();
-        Self { keys, written }
+        let mut words = Self::default();
+        for word in list {
+            let key = normalised(word);
+            if key.is_empty() {
+                continue;
+            }
+            if let Err(at) = words.keys.binary_search(&key) {
+                words.keys.insert(at, key);
+                words.written.push(word.split_whitespace().collect::<Vec<_>>().join(" "));
+            }
+        }
+        words
     }
 
     fn size(&self) -> u32 {
         self.keys.len() as u32
     }
 
+    fn has(&self, key: &String) -> bool {
+        self.keys.binary_search(key).is_ok()
+    }
+
     /// The words that another list has as well, as written in this one.
     pub fn shared<'a>(&'a self, other: &Self) -> Vec<&'a str> {
-        let there = |key: &String| other.keys.binary_search(key).is_ok();
-        self.written.iter().filter(|(key, _)| there(key)).map(|(_, word)| word.as_str()).collect()
+        let there = |word: &&String| other.has(&normalised(word));
+        self.written.iter().filter(there).map(String::as_str).collect()
     }
 }
 
@@ -205,16 +212,18 @@ impl Contractor {
     /// Whether this is among what they want to talk about.
     #[must_use]
     pub fn wants(&self, topic: &str) -> bool {
-        self.focus.keys.binary_search(&normalised(topic)).is_ok()
+        self.focus.has(&normalised(topic))
     }
 
     /// What everybody of `people` wants to talk about, as the first of them wrote it.
     #[must_use]
     pub fn shared_focus(people: &[&Self]) -> Vec<String> {
         let Some((first, rest)) = people.split_first() else { return vec![] };
-        let by_all = |key: &String| rest.iter().all(|p| p.focus.keys.binary_search(key).is_ok());
-        let shared = first.focus.written.iter().filter(|(key, _)| by_all(key));
-        shared.map(|(_, word)| word.clone()).collect()
+        let by_all = |word: &&String| {
+            let key = normalised(word);
+            rest.iter().all(|person| person.focus.has(&key))
+        };
+        first.focus.written.iter().filter(by_all).cloned().collect()
     }
 
     pub(super) fn separation(&self, other: &Self) -> Separation {
@@ -230,7 +239,7 @@ impl Contractor {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let words = |words: &Words| {
-            words.written.iter().map(|(key, word)| 2 * key.len() + word.len() + 72).sum::<usize>()
+            words.keys.iter().chain(&words.written).map(|word| word.len() + 32).sum::<usize>()
         };
         let lists = words(&self.focus) + words(&self.services) + words(&self.tools);
         size_of::<Self>() + lists + self.state.len() + self.city.len() + 4 * self.families.len()
