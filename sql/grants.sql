@@ -443,7 +443,7 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
         'first_interaction_at,last_interaction_at,interaction_count,status,closed_at,consented,crm_sync_status,tags,'
         'created_at,updated_at)', 'authenticated', 'SELECT'),
     ('convene.lead_scoring', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
-    ('convene.lead_interactions(id,event_id,sponsor_id,attendee_id,kind,at,created_at)', 'authenticated', 'SELECT'),
+    ('convene.lead_interactions(id,event_id,sponsor_id,attendee_id,kind,at,badge_shown,created_at)', 'authenticated', 'SELECT'),
     ('convene.lead_interactions', 'service', 'SELECT, INSERT'),
     ('convene.crm_sync_queue', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 

@@ -81,7 +81,7 @@ COMMENT ON TABLE convene.lead_scoring IS 'One row per sponsor and attendee who m
 COMMENT ON COLUMN convene.lead_scoring.lead_score IS '0 to 100';
 COMMENT ON COLUMN convene.lead_scoring.lead_grade IS 'A from 80, B from 60, C from 40, else D';
 COMMENT ON COLUMN convene.lead_scoring.fit_assumed IS 'The sponsor has described no ideal customer, so fit_score is the constant 30';
-COMMENT ON COLUMN convene.lead_scoring.score_parts IS 'What the scores were computed from, and what each added';
+COMMENT ON COLUMN convene.lead_scoring.score_parts IS 'How the ideal customer is met: {"fit": {criterion: {"points", "of", "matched" or "known": false}}}. Engagement and intent follow from the counters';
 COMMENT ON COLUMN convene.lead_scoring.model_id IS 'The learned model behind lead_score; null: the rule';
 COMMENT ON COLUMN convene.lead_scoring.booth_visits IS 'Counted from lead_interactions, like the counters below';
 COMMENT ON COLUMN convene.lead_scoring.closed_at IS 'When the status last became closed_won or closed_lost; kept by a trigger';
@@ -90,15 +90,16 @@ COMMENT ON COLUMN convene.lead_scoring.assigned_to IS 'Address of the sponsor''s
 COMMENT ON COLUMN convene.lead_scoring.crm_lead_id IS 'Its id in the sponsor''s CRM';
 COMMENT ON COLUMN convene.lead_scoring.notes IS 'The sponsor''s, so not read through the table, which the organizer reads as well';
 CREATE INDEX idx_lead_scoring_event ON convene.lead_scoring (event_id);
-CREATE INDEX idx_lead_scoring_sponsor ON convene.lead_scoring (sponsor_id, lead_score DESC);
+CREATE INDEX idx_lead_scoring_sponsor ON convene.lead_scoring (sponsor_id, consented, lead_score DESC, id);
 CREATE INDEX idx_lead_scoring_attendee ON convene.lead_scoring (attendee_id);
 CREATE INDEX idx_lead_scoring_score ON convene.lead_scoring (lead_score DESC);
 CREATE INDEX idx_lead_scoring_grade ON convene.lead_scoring (lead_grade);
 CREATE INDEX idx_lead_scoring_status ON convene.lead_scoring (status);
 CREATE INDEX idx_lead_scoring_last_interaction ON convene.lead_scoring (last_interaction_at DESC);
-CREATE INDEX idx_lead_scoring_model ON convene.lead_scoring (model_id);
+CREATE INDEX idx_lead_scoring_model ON convene.lead_scoring (model_id) WHERE model_id IS NOT NULL;
+-- A million leads are scored in one statement, which says itself when that was.
 CREATE TRIGGER lead_scoring_touch BEFORE UPDATE ON convene.lead_scoring
-    FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+    FOR EACH ROW WHEN (NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at) EXECUTE FUNCTION convene_private.touch_updated_at();
 ALTER TABLE convene.lead_scoring ENABLE ROW LEVEL SECURITY;
 CREATE POLICY lead_scoring_select ON convene.lead_scoring FOR SELECT
     USING ((consented AND sponsor_id = ANY (ARRAY(SELECT convene_private.my_sponsor_ids())))
@@ -114,6 +115,7 @@ CREATE TABLE convene.lead_interactions (
     at timestamptz NOT NULL DEFAULT now(),
     external_id text CHECK (external_id <> ''),
     details jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(details) = 'object'),
+    badge_shown boolean NOT NULL DEFAULT false,
     recorded_by uuid,
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (sponsor_id, external_id),
@@ -125,6 +127,7 @@ COMMENT ON COLUMN convene.lead_interactions.kind IS 'badge_scan: the attendee le
 COMMENT ON COLUMN convene.lead_interactions.at IS 'When it happened; never in the future';
 COMMENT ON COLUMN convene.lead_interactions.external_id IS 'The reporter''s own id: what is reported twice is kept once';
 COMMENT ON COLUMN convene.lead_interactions.details IS 'Between sponsor and attendee, so not read through the table';
+COMMENT ON COLUMN convene.lead_interactions.badge_shown IS 'The sponsor''s person had the code of the attendee''s ticket: consent as a badge_scan is, whatever the kind';
 COMMENT ON COLUMN convene.lead_interactions.recorded_by IS 'The profile that reported it. No foreign key: the row stays when the person goes';
 CREATE INDEX idx_lead_interactions_sponsor ON convene.lead_interactions (sponsor_id, attendee_id, kind, at);
 CREATE INDEX idx_lead_interactions_attendee ON convene.lead_interactions (attendee_id);
@@ -192,7 +195,8 @@ BEGIN
     FROM convene.attendees a WHERE a.id = p_attendee_id FOR SHARE;
     RETURN coalesce(attendee.sponsor_consent, false)
         OR EXISTS (SELECT FROM convene.lead_interactions i
-                   WHERE i.sponsor_id = p_sponsor_id AND i.attendee_id = p_attendee_id AND i.kind = 'badge_scan'
+                   WHERE i.sponsor_id = p_sponsor_id AND i.attendee_id = p_attendee_id
+                     AND (i.kind = 'badge_scan' OR i.badge_shown)
                      AND (attendee.withdrawn IS NULL OR i.at > attendee.withdrawn));
 END $$;
 COMMENT ON FUNCTION convene_private.sponsor_may_see(uuid, uuid) IS 'Whether an attendee agreed to be a lead of this sponsor: to all, or by a scan of the badge that was not followed by a withdrawal';
@@ -205,10 +209,17 @@ BEGIN
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION convene_private.place_lead() IS 'Says whether the sponsor may see the lead, whatever was written';
-CREATE TRIGGER lead_scoring_place BEFORE INSERT OR UPDATE OF consented, sponsor_id, attendee_id ON convene.lead_scoring
+CREATE TRIGGER lead_scoring_place BEFORE INSERT OR UPDATE OF consented ON convene.lead_scoring
     FOR EACH ROW EXECUTE FUNCTION convene_private.place_lead();
-CREATE TRIGGER lead_scoring_sponsor BEFORE INSERT OR UPDATE OF sponsor_id, event_id ON convene.lead_scoring
+-- By what changes and not by what is named: the scoring of many leads names columns that it leaves as they are.
+CREATE TRIGGER lead_scoring_move BEFORE UPDATE ON convene.lead_scoring
+    FOR EACH ROW WHEN (NEW.sponsor_id <> OLD.sponsor_id OR NEW.attendee_id <> OLD.attendee_id)
+    EXECUTE FUNCTION convene_private.place_lead();
+CREATE TRIGGER lead_scoring_sponsor BEFORE INSERT ON convene.lead_scoring
     FOR EACH ROW EXECUTE FUNCTION convene_private.check_participation();
+CREATE TRIGGER lead_scoring_sponsor_moved BEFORE UPDATE ON convene.lead_scoring
+    FOR EACH ROW WHEN (NEW.sponsor_id <> OLD.sponsor_id OR NEW.event_id <> OLD.event_id)
+    EXECUTE FUNCTION convene_private.check_participation();
 
 CREATE FUNCTION convene_private.time_lead() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -234,7 +245,7 @@ BEGIN
             USING ERRCODE = '22023', DETAIL = 'A contact is reported when it has happened.',
                   HINT = 'Leave at out, it is filled in.';
     END IF;
-    IF NEW.kind = 'badge_scan' THEN
+    IF NEW.kind = 'badge_scan' OR NEW.badge_shown THEN
         PERFORM FROM convene.attendees a WHERE a.id = NEW.attendee_id FOR SHARE;
     END IF;
     NEW.event_id := coalesce(NEW.event_id, (SELECT a.event_id FROM convene.attendees a WHERE a.id = NEW.attendee_id));
@@ -255,7 +266,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION convene_private.badge_scanned() IS 'Opens the lead to the sponsor who scanned the badge';
 CREATE TRIGGER lead_interactions_scanned AFTER INSERT ON convene.lead_interactions
-    FOR EACH ROW WHEN (NEW.kind = 'badge_scan') EXECUTE FUNCTION convene_private.badge_scanned();
+    FOR EACH ROW WHEN (NEW.kind = 'badge_scan' OR NEW.badge_shown) EXECUTE FUNCTION convene_private.badge_scanned();
 
 CREATE FUNCTION convene_private.time_withdrawal() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -85,7 +85,7 @@ CREATE TABLE convene.sponsors (
     total_leads_collected integer NOT NULL DEFAULT 0 CHECK (total_leads_collected >= 0),
     total_booth_visits integer NOT NULL DEFAULT 0 CHECK (total_booth_visits >= 0),
     total_interactions integer NOT NULL DEFAULT 0 CHECK (total_interactions >= 0),
-    engagement_score integer NOT NULL DEFAULT 0 CHECK (engagement_score BETWEEN 0 AND 100),
+    engagement_score integer DEFAULT 0 CHECK (engagement_score BETWEEN 0 AND 100),
     projected_roi numeric(12,2),
     actual_roi numeric(12,2),
     satisfaction_score integer CHECK (satisfaction_score BETWEEN 1 AND 10),
@@ -118,7 +118,7 @@ COMMENT ON COLUMN convene.sponsors.contract_value IS 'What was agreed, in whole 
 COMMENT ON COLUMN convene.sponsors.sponsorship_amount IS 'The part of it that is paid in money';
 COMMENT ON COLUMN convene.sponsors.status IS 'Where the sale stands; the other two say where money and services stand';
 COMMENT ON COLUMN convene.sponsors.total_leads_collected IS 'Counted from its leads, like the next two';
-COMMENT ON COLUMN convene.sponsors.engagement_score IS '0 to 100';
+COMMENT ON COLUMN convene.sponsors.engagement_score IS '0 to 100; null: not known, which a forecast of renewal takes for 50';
 COMMENT ON COLUMN convene.sponsors.projected_roi IS 'Percent: 250 is 250%';
 COMMENT ON COLUMN convene.sponsors.actual_roi IS 'Percent';
 COMMENT ON COLUMN convene.sponsors.renewal_likely IS 'Set with renewal_probability';

@@ -13,6 +13,7 @@ mod embeddings;
 mod error;
 mod health;
 mod install;
+mod leads;
 mod networking;
 mod owner;
 mod parallel;

@@ -7,10 +7,11 @@ from lib import catalogue
 OURS = "IN ('convene'::regnamespace, 'convene_private'::regnamespace)"
 # A partition is a part of its table, which has the policies, the rights and the words about it.
 TABLES = f"relnamespace {OURS} AND relkind IN ('r', 'p') AND NOT relispartition"
-PUBLIC_VALUES = {"claim", "email", "embed_text", "library_version", "surface", "uid"}
+PUBLIC_VALUES = {"claim", "email", "embed_text", "lead_engagement_score", "lead_intent_score", "lead_score", "library_version",
+                 "surface", "uid"}
 
 # Native functions that look at their arguments and at the request only.
-NO_QUERY = {"claim", "embed_text", "library_version", "uid"}
+NO_QUERY = {"claim", "embed_text", "lead_engagement_score", "lead_intent_score", "lead_score", "library_version", "uid"}
 
 # Rule: a query for its offenders.
 RULES = {

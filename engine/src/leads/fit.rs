@@ -78,6 +78,8 @@ pub struct Person {
     pub industries: Vec<String>,
     /// Size or stage of the company.
     pub company_sizes: Vec<String>,
+    /// People who work there, where that is known.
+    pub employees: Option<i64>,
     /// Job title.
     pub title: String,
     /// Category of the role: founder, executive, manager and so on.
@@ -167,9 +169,11 @@ impl Facts {
             list
         };
         let (title, role) = (normal(&person.title), normal(&person.role));
+        let mut company_sizes = list(&person.company_sizes);
+        company_sizes.extend(person.employees.map(|people| normal(size_band(people))));
         Self {
             industries: list(&person.industries),
-            company_sizes: list(&person.company_sizes),
+            company_sizes,
             levels: levels(&title, &role),
             title,
             role,
@@ -217,6 +221,17 @@ impl Facts {
     }
 }
 
+/// The band of company sizes, as sponsors name them, that a number of people falls into.
+fn size_band(people: i64) -> &'static str {
+    match people {
+        ..=10 => "1-10",
+        11..=50 => "11-50",
+        51..=200 => "51-200",
+        201..=1000 => "201-1000",
+        _ => "1000+",
+    }
+}
+
 /// The fit as it is stored: points by criterion, to four decimals.
 #[must_use]
 pub fn parts_of(fit: &Fit) -> Value {
@@ -250,7 +265,8 @@ mod tests {
     fn director() -> Person {
         Person {
             industries: words(&["FinTech"]),
-            company_sizes: words(&["51-200"]),
+            company_sizes: vec![],
+            employees: Some(120),
             title: "Director of Marketing".into(),
             role: "executive".into(),
             regions: words(&["Germany", "Berlin"]),
@@ -315,7 +331,7 @@ mod tests {
             &json!({"industries": ["fintech"], "regions": ["France"], "company_sizes": ["1-10"]}),
         )
         .unwrap();
-        let person = Person { company_sizes: vec![], ..director() };
+        let person = Person { employees: None, ..director() };
         let parts = parts_of(&wanted.fit(&person));
         assert_eq!(
             parts,

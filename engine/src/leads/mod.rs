@@ -14,4 +14,4 @@ pub use figures::{NpsGroup, conversion, cost_per_lead, net_promoter_score, retur
 pub use fit::{Criterion, Fit, IdealCustomer, Person, parts_of};
 pub use reasons::{fit_reasons, parts_json, reasons};
 pub use renewal::{Factor, Forecast, Step, forecast, sequence};
-pub use score::{Counters, Grade, MOST_FIT, Scores, engagement, intent, scores};
+pub use score::{Counters, Grade, Kind, MOST_FIT, Scores, engagement, intent, scores};

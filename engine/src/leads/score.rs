@@ -36,7 +36,78 @@ pub struct Counters {
     pub interaction_count: i64,
 }
 
+/// A kind of contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Somebody came to the booth.
+    BoothVisit,
+    /// Somebody let the sponsor scan their badge.
+    BadgeScan,
+    /// Somebody took a document.
+    ContentDownload,
+    /// Somebody came to a session of the sponsor.
+    SessionAttendance,
+    /// A message in either direction.
+    Message,
+    /// Somebody asked for a meeting.
+    MeetingRequest,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    const NAMED: [(&'static str, Self); 7] = [
+        ("booth_visit", Self::BoothVisit),
+        ("badge_scan", Self::BadgeScan),
+        ("content_download", Self::ContentDownload),
+        ("session_attendance", Self::SessionAttendance),
+        ("message", Self::Message),
+        ("meeting_request", Self::MeetingRequest),
+        ("other", Self::Other),
+    ];
+
+    /// The kind of that name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name that is none.
+    pub fn parse(name: &str) -> Result<Self> {
+        Self::NAMED.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind).ok_or_else(
+            || {
+                let known: Vec<&str> = Self::NAMED.iter().map(|(name, _)| *name).collect();
+                Error::invalid(
+                    format!("p_kind {name:?} is not known"),
+                    "",
+                    format!("Pass one of {}.", known.join(", ")),
+                )
+            },
+        )
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMED.iter().find(|(_, kind)| *kind == self).map_or("other", |(name, _)| *name)
+    }
+}
+
 impl Counters {
+    /// The counters after one more contact; a scan and what has no counter of its own count as
+    /// contacts only.
+    #[must_use]
+    pub fn after(&self, kind: Kind) -> Self {
+        let mut after = *self;
+        after.interaction_count += 1;
+        match kind {
+            Kind::BoothVisit => after.booth_visits += 1,
+            Kind::ContentDownload => after.content_downloads += 1,
+            Kind::SessionAttendance => after.session_attendance += 1,
+            Kind::Message => after.messages_exchanged += 1,
+            Kind::MeetingRequest => after.meeting_requested = true,
+            Kind::BadgeScan | Kind::Other => {}
+        }
+        after
+    }
+
     /// Points before the cap, by counter, in the order of the table.
     #[must_use]
     pub fn points(&self) -> [(&'static str, i64); 5] {
@@ -172,6 +243,20 @@ mod tests {
         assert_eq!(engagement(&counters([0, 0, 0, 1], false, 0)), 2);
         assert_eq!(engagement(&counters([0, 0, 0, 0], true, 0)), 10);
         assert_eq!(engagement(&counters([1, 1, 1, 1], true, 0)), 30);
+    }
+
+    #[test]
+    fn each_kind_has_its_counter() {
+        let after = |kind| Counters::default().after(Kind::parse(kind).unwrap());
+        assert_eq!(after("booth_visit"), counters([1, 0, 0, 0], false, 1));
+        assert_eq!(after("content_download"), counters([0, 1, 0, 0], false, 1));
+        assert_eq!(after("session_attendance"), counters([0, 0, 1, 0], false, 1));
+        assert_eq!(after("message"), counters([0, 0, 0, 1], false, 1));
+        assert_eq!(after("meeting_request"), counters([0; 4], true, 1));
+        assert_eq!(after("badge_scan"), counters([0; 4], false, 1));
+        assert_eq!(after("other"), counters([0; 4], false, 1));
+        assert_eq!(Kind::parse("Visit").unwrap_err().sqlstate(), "22023");
+        assert!(Kind::NAMED.iter().all(|(name, kind)| kind.name() == *name));
     }
 
     #[test]

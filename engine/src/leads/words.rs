@@ -1,7 +1,7 @@
 //! Words about people, brought to one form so that they can be compared.
 
 /// Lower case, with single blanks for whatever is neither letter nor digit nor part of a number
-/// range: "C-Level", "c_level" and "c  level" are the same.
+/// range: "C-Level" and "c  level" are the same.
 #[must_use]
 pub fn normal(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
