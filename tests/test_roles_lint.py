@@ -81,7 +81,11 @@ RULES = {
            AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary)""",
     "every foreign key has an index that begins with a column of it": f"""
         SELECT k.conrelid::regclass || '.' || conname FROM pg_constraint k WHERE k.connamespace {OURS} AND contype = 'f'
-           AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indpred IS NULL
+           AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = k.conrelid
+                           -- A key never looks for null.
+                           AND coalesce(pg_get_expr(i.indpred, i.indrelid) = format('(%s IS NOT NULL)', (
+                                 SELECT quote_ident(attname) FROM pg_attribute
+                                  WHERE attrelid = k.conrelid AND attnum = (i.indkey::int2[])[0])), true)
                            AND (i.indkey::int2[])[0] = ANY (k.conkey)
                            -- The whole key, or the part of it that is as selective: an id before its event.
                            AND ((i.indkey::int2[])[0:cardinality(conkey) - 1] @> k.conkey

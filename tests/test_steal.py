@@ -38,6 +38,9 @@ class Target(NamedTuple):
     partner: uuid.UUID
     meeting: uuid.UUID
     begun: uuid.UUID
+    sponsor: uuid.UUID
+    lead: uuid.UUID
+    badge: uuid.UUID
 
 
 AHEAD, LATER = "2031-05-05T10:00:00Z", "2031-05-05T10:30:00Z"
@@ -102,6 +105,22 @@ CASES = {
     "queue_crm_sync(uuid,text,integer,text[])": lambda t: {"p_sponsor_id": t.crm_sponsor, "p_crm_type": "hubspot"},
     "complete_crm_sync(uuid,text,uuid)": lambda t: {"p_job_id": t.crm_job, "p_crm_lead_id": "1", "p_lease_token": t.crm_token},
     "fail_crm_sync(uuid,text,uuid,interval)": lambda t: {"p_job_id": t.crm_job, "p_error": "x", "p_lease_token": t.crm_token},
+    # Leads
+    "record_lead_interaction(uuid,uuid,text,timestamp with time zone,jsonb,text,text)":
+        lambda t: {"p_sponsor_id": t.sponsor, "p_attendee_id": t.attendee, "p_kind": "booth_visit", "p_badge_token": str(t.badge)},
+    "calculate_lead_score(uuid)": lambda t: {"p_lead_id": t.lead},
+    "score_sponsor_leads(uuid,boolean)": lambda t: {"p_sponsor_id": t.sponsor},
+    "score_event_leads(uuid,boolean)": lambda t: {"p_event_id": t.event},
+    "get_sponsor_leads(uuid,integer,text,integer,uuid,timestamp with time zone)": lambda t: {"p_sponsor_id": t.sponsor},
+    "sponsor_attendee_match(uuid,integer)": lambda t: {"p_sponsor_id": t.sponsor},
+    "sponsor_analytics(uuid,integer,timestamp with time zone)": lambda t: {"p_sponsor_id": t.sponsor},
+    "predict_sponsor_renewal(uuid)": lambda t: {"p_sponsor_id": t.sponsor},
+    "renewal_predictions(uuid)": lambda t: {"p_event_id": t.event},
+    "start_renewal_sequence(uuid,timestamp with time zone)": lambda t: {"p_sponsor_id": t.sponsor},
+    "list_sponsors(uuid,text,text,integer,uuid)": lambda t: {"p_event_id": t.event},
+    "add_sponsor(uuid,text,text,numeric,text,text,text,text,text,text)":
+        lambda t: {"p_event_id": t.event, "p_company_name": "New", "p_sponsorship_tier": "gold", "p_contract_value": 1,
+                   "p_primary_contact_name": "N", "p_primary_contact_email": "n@example.org"},
 }
 
 
@@ -112,7 +131,8 @@ def name_of(signature):
 # What an organizer of the event may do, and an attendee of it may not.
 FOR_ORGANIZERS = {key for key in CASES if key.startswith((
     "refresh_event", "recommendation_metrics", "evaluate_", "learn_",
-    "generate_event_peer", "form_peer_groups", "peer_match_metrics", "find_super_connectors"))}
+    "generate_event_peer", "form_peer_groups", "peer_match_metrics", "find_super_connectors",
+    "score_event_leads", "predict_sponsor", "renewal_predictions", "start_renewal", "list_sponsors", "add_sponsor"))}
 
 
 @pytest.fixture(scope="module")
@@ -151,8 +171,10 @@ def world(db):
                 connection.execute(f"CREATE ROLE {role} LOGIN NOINHERIT")
         connection.execute("GRANT authenticated, anon TO thief")
         peers, sync = add_peers(connection, alpha), add_crm_sync(connection, alpha)
+        sponsor, lead, badge = add_leads(connection, alpha)
     return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub, *peers, *sync,
-                               partner=alpha.people[3].id, meeting=meetings[0], begun=meetings[1])
+                               partner=alpha.people[3].id, meeting=meetings[0], begun=meetings[1],
+                               sponsor=sponsor, lead=lead, badge=badge)
 
 
 def add_peers(conn, event):
@@ -175,6 +197,23 @@ def add_crm_sync(conn, event):
     queue(conn, sponsor)
     job = claim(conn, 1)[0]
     return sponsor.id, job.job_id, job.lease_token
+
+
+def add_leads(conn, event):
+    """The first attendee's sponsor, a lead of it and the first attendee's badge; the second attendee has a sponsor, too."""
+    mine, theirs = (ident(event.label, "sponsor", number) for number in (1, 2))
+    for sponsor, person in ((mine, event.people[0]), (theirs, event.people[1])):
+        conn.execute("INSERT INTO convene.sponsors (id, event_id, company_name, profile_id, contract_value) VALUES (%s, %s, %s, %s, 100)",
+                     [sponsor, event.id, str(sponsor), person.sub])
+    met = event.people[2].id
+    conn.execute("UPDATE convene.attendees SET sponsor_consent = true WHERE id = %s", [met])
+    leads = [conn.execute("SELECT (convene.record_lead_interaction(%s, %s, 'message')->>'lead_id')::uuid", [sponsor, met]).fetchone()[0]
+             for sponsor in (mine, theirs)]
+    badge = ident(event.label, "badge")
+    kind = conn.execute("INSERT INTO convene.ticket_types (event_id, name, price) VALUES (%s, 'Pass', 0) RETURNING id", [event.id]).fetchone()[0]
+    conn.execute("INSERT INTO convene.tickets (event_id, ticket_type_id, attendee_id, qr_token) VALUES (%s, %s, %s, %s)",
+                 [event.id, kind, event.people[0].id, str(badge)])
+    return mine, leads[0], badge
 
 
 def unknown():
