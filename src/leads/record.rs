@@ -14,9 +14,9 @@ use crate::document::Document;
 use crate::error::{Failure, OrRaise, Outcome, invalid, not_allowed, not_found, required};
 use crate::owner::with_owner;
 
-/// The most characters of p_details.
+/// The most characters of `p_details`.
 const MOST_DETAILS: usize = 10_000;
-/// The most characters of p_external_id.
+/// The most characters of `p_external_id`.
 const MOST_EXTERNAL: usize = 200;
 /// How often a lead that comes and goes under our hands is looked for.
 const TRIES: usize = 5;
