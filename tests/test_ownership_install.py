@@ -16,7 +16,7 @@ ANSWERS_ALWAYS = {"install", "uid", "email", "claim", "embed_text", "surface", "
 VALUES = {
     "uuid": "gen_random_uuid()", "integer": "10", "bigint": "10", "text": "'x'", "jsonb": "'{}'", "boolean": "true",
     "real[]": "'{1}'", "numeric": "1", "double precision": "1", "interval": "'1 minute'",
-    "timestamp with time zone": "now()",
+    "timestamp with time zone": "now()", "text[]": "'{x}'", "uuid[]": "'{}'",
 }
 RECOMMEND = """SELECT session_id, similarity_score, recommendation_reason FROM
                convene.get_session_recommendations(%s, %s, 10, 'hybrid', %s)"""

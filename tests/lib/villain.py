@@ -88,7 +88,7 @@ def prepare(connection, event):
 # Values for arguments that nothing is known of but their type.
 SOMETHING = {
     "uuid": "gen_random_uuid()", "integer": "3", "bigint": "3", "text": "'read'", "jsonb": "'{}'", "boolean": "true", "numeric": "1",
-    "timestamp with time zone": "now()", "interval": "interval '1 minute'", "uuid[]": "'{}'", "text[]": "'{}'", "real[]": "'{1}'",
+    "timestamp with time zone": "pg_catalog.now()", "interval": "interval '1 minute'", "uuid[]": "'{}'", "text[]": "'{}'", "real[]": "'{1}'",
     "double precision": "1", "double precision[]": "'{1}'", "boolean[]": "'{true}'", "date": "current_date",
 }
 
