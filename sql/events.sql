@@ -157,13 +157,13 @@ CREATE TRIGGER sessions_touch BEFORE UPDATE ON convene.sessions
 
 CREATE TABLE convene.event_revisions (
     event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
-    kind text NOT NULL DEFAULT 'programme' CHECK (kind IN ('programme', 'registrations', 'peers')),
+    kind text NOT NULL DEFAULT 'programme' CHECK (kind IN ('programme', 'registrations', 'peers', 'networking')),
     shard uuid NOT NULL DEFAULT gen_random_uuid(),
     rev bigint NOT NULL DEFAULT 1,
     PRIMARY KEY (event_id, kind, shard)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE convene.event_revisions IS 'Revision of an event''s programme: the sum over its shards. Sharded so that writers never wait for one another';
-COMMENT ON COLUMN convene.event_revisions.kind IS 'registrations: places taken, which change by the minute and need no vector read again; peers: contractors who take part in peer matching, and what they are compared by; programme: everything else';
+COMMENT ON COLUMN convene.event_revisions.kind IS 'registrations: places taken, which change by the minute and need no vector read again; peers: contractors who take part in peer matching, and what they are compared by; networking: who takes part in it, and what they said; programme: everything else';
 ALTER TABLE convene.event_revisions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.event_revisions USING (false);
 

@@ -751,6 +751,46 @@ CREATE TRIGGER events_days AFTER UPDATE ON convene.events
     FOR EACH ROW WHEN (OLD.time_zone IS DISTINCT FROM NEW.time_zone)
     EXECUTE FUNCTION convene_private.event_days_changed();
 
+-- Who takes part in an event's networking, and what they said: features made of it are kept while this stands.
+CREATE FUNCTION convene_private.networking_changed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_LEVEL = 'ROW' THEN
+        PERFORM convene_private.bump_revisions(ARRAY[NEW.event_id], 'networking');
+    ELSIF TG_OP = 'DELETE' THEN
+        PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT o.event_id FROM old_rows o), 'networking');
+    ELSE
+        PERFORM convene_private.bump_revisions(ARRAY(SELECT DISTINCT n.event_id FROM new_rows n), 'networking');
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.networking_changed() IS 'Notes that what suggestions are computed from has changed';
+CREATE TRIGGER networking_preferences_inserted AFTER INSERT ON convene.networking_preferences REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.networking_changed();
+CREATE TRIGGER networking_preferences_updated AFTER UPDATE ON convene.networking_preferences REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.networking_changed();
+CREATE TRIGGER networking_preferences_deleted AFTER DELETE ON convene.networking_preferences REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.networking_changed();
+CREATE TRIGGER attendees_networking AFTER UPDATE ON convene.attendees
+    FOR EACH ROW WHEN (OLD.profile_id IS DISTINCT FROM NEW.profile_id
+                       OR (OLD.status IN ('cancelled', 'no_show')) <> (NEW.status IN ('cancelled', 'no_show')))
+    EXECUTE FUNCTION convene_private.networking_changed();
+CREATE TRIGGER attendee_preferences_networking AFTER UPDATE ON convene.attendee_preferences
+    FOR EACH ROW WHEN (OLD.preferred_topics IS DISTINCT FROM NEW.preferred_topics
+                       OR OLD.industry_interests IS DISTINCT FROM NEW.industry_interests)
+    EXECUTE FUNCTION convene_private.networking_changed();
+CREATE TRIGGER attendee_preferences_networking_inserted AFTER INSERT ON convene.attendee_preferences
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.networking_changed();
+CREATE TRIGGER attendee_preferences_networking_deleted AFTER DELETE ON convene.attendee_preferences
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION convene_private.networking_changed();
+
+INSERT INTO convene.settings (key, value, description) VALUES
+    ('networking.min_people', '5', 'A reason drawn from the contacts of others needs at least so many of them'),
+    ('networking.min_people_shown', '10', 'Their number is named from so many people up, never below 10'),
+    ('networking.met_before', '"exclude"', 'exclude: who has met is not suggested again; a number from 0 to 1: their score counts that share');
+
 -- For whoever listens, once per statement. Ids and status only: a listener need not be one who may read the rows.
 CREATE FUNCTION convene_private.announce_networking() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

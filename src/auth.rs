@@ -57,10 +57,12 @@ pub struct Attendee {
     pub event_id: pgrx::Uuid,
     /// Whether the caller is the service.
     pub by_service: bool,
+    /// Whether the caller is that person.
+    pub own: bool,
 }
 
 const ATTENDEE: &str = "
-    SELECT a.event_id
+    SELECT a.event_id, a.profile_id IS NOT DISTINCT FROM $3
       FROM convene.attendees a
       JOIN convene.events e ON e.id = a.event_id
      WHERE a.id = $1
@@ -76,15 +78,25 @@ pub fn attendee(id: Option<pgrx::Uuid>) -> Outcome<Attendee> {
         return Err(not_allowed("attendee"));
     }
     let id = required(id, "p_attendee_id")?;
-    let event_id = with_owner(|| {
+    let (event_id, own) = with_owner(|| {
         db::read_one(
             ATTENDEE,
             &[id.into(), caller.is_service().into(), caller.person().into()],
-            |row| row.want(1),
+            |row| Ok((row.want(1)?, row.want::<bool>(2)?)),
         )
     })?
     .ok_or_else(|| caller.refuse("attendee", id))?;
-    Ok(Attendee { id, event_id, by_service: caller.is_service() })
+    let by_service = caller.is_service();
+    Ok(Attendee { id, event_id, by_service, own: own && !by_service })
+}
+
+/// As [`attendee`], for what nobody may do in another's name: the organizer may not either.
+pub fn own_attendee(id: Option<pgrx::Uuid>) -> Outcome<Attendee> {
+    let attendee = attendee(id)?;
+    if attendee.own || attendee.by_service {
+        return Ok(attendee);
+    }
+    Err(not_allowed("attendee"))
 }
 
 /// As [`attendee`], and the attendee must belong to the event that was named.

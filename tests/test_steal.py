@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from lib.access import as_role, expect_error, sqlstate
 from lib.crm import claim, make_leads, make_sponsor, queue
 from lib.factory import add_people, ident, make_event, make_world
+from lib.matching import match, want
 from lib.postgrest import PostgREST
 from lib.reference import contents, refresh
 
@@ -41,12 +42,30 @@ class Target(NamedTuple):
     sponsor: uuid.UUID
     lead: uuid.UUID
     badge: uuid.UUID
+    match: uuid.UUID
+    neighbour: uuid.UUID
 
 
 AHEAD, LATER = "2031-05-05T10:00:00Z", "2031-05-05T10:30:00Z"
 
 # Everything that takes an id: its arguments, by name as PostgREST wants them.
 CASES = {
+    # Networking
+    "preview_networking_matches(uuid,uuid,integer,text,timestamp with time zone)":
+        lambda t: {"p_attendee_id": t.attendee, "p_event_id": t.event},
+    "generate_networking_matches(uuid,uuid,integer,text,timestamp with time zone)":
+        lambda t: {"p_attendee_id": t.attendee, "p_event_id": t.event},
+    "generate_event_matches(uuid,integer,double precision,integer,text,text,timestamp with time zone)":
+        lambda t: {"p_event_id": t.event},
+    "accept_match(uuid,uuid,boolean,timestamp with time zone,integer,timestamp with time zone)":
+        lambda t: {"p_match_id": t.match, "p_attendee_id": t.attendee},
+    "decline_match(uuid,uuid)": lambda t: {"p_match_id": t.match, "p_attendee_id": t.attendee},
+    "networking_quality(uuid)": lambda t: {"p_event_id": t.event},
+    "find_connectors(uuid,integer)": lambda t: {"p_event_id": t.event},
+    "block_person(uuid,uuid)": lambda t: {"p_attendee_id": t.attendee, "p_other_attendee_id": t.neighbour},
+    "unblock_person(uuid,uuid)": lambda t: {"p_attendee_id": t.attendee, "p_other_attendee_id": t.neighbour},
+    "report_person(uuid,uuid,text,text)":
+        lambda t: {"p_attendee_id": t.attendee, "p_other_attendee_id": t.neighbour, "p_reason": "rude"},
     "get_session_recommendations(uuid,uuid,integer,text,timestamp with time zone)":
         lambda t: {"p_attendee_id": t.attendee, "p_event_id": t.event},
     "serve_session_recommendations(uuid,uuid,integer,text,timestamp with time zone)":
@@ -132,7 +151,8 @@ def name_of(signature):
 FOR_ORGANIZERS = {key for key in CASES if key.startswith((
     "refresh_event", "recommendation_metrics", "evaluate_", "learn_",
     "generate_event_peer", "form_peer_groups", "peer_match_metrics", "find_super_connectors",
-    "score_event_leads", "predict_sponsor", "renewal_predictions", "start_renewal", "list_sponsors", "add_sponsor"))}
+    "score_event_leads", "predict_sponsor", "renewal_predictions", "start_renewal", "list_sponsors", "add_sponsor",
+    "generate_event_matches", "networking_quality", "find_connectors"))}
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +192,10 @@ def world(db):
         connection.execute("GRANT authenticated, anon TO thief")
         peers, sync = add_peers(connection, alpha), add_crm_sync(connection, alpha)
         sponsor, lead, badge = add_leads(connection, alpha)
+        matched = add_networking(connection, alpha)
     return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub, *peers, *sync,
                                partner=alpha.people[3].id, meeting=meetings[0], begun=meetings[1],
-                               sponsor=sponsor, lead=lead, badge=badge)
+                               sponsor=sponsor, lead=lead, badge=badge, match=matched[0], neighbour=matched[1])
 
 
 def add_peers(conn, event):
@@ -188,6 +209,13 @@ def add_peers(conn, event):
     return *ids, conn.execute(
         "INSERT INTO convene.event_peer_matches (event_id, contractor1_id, contractor2_id, match_type, match_score, contractor1_response,"
         " contractor2_response) VALUES (%s, %s, %s, 'ideal_peer', 0.9, true, true) RETURNING id", [event.id, *ids]).fetchone()[0]
+
+
+def add_networking(conn, event):
+    """A match of the first attendee with the third, and the third."""
+    for person in (0, 2):
+        want(conn, event, person, ["talent"], ["expertise"])
+    return match(conn, event, 0, 2), event.people[2].id
 
 
 def add_crm_sync(conn, event):

@@ -1,16 +1,23 @@
 //! Networking: who should meet whom, and when they do.
-//!
-//! An accepted match asks for a meeting through `meetings::propose(match_id, proposer, start, minutes, now)`: both sides
-//! have accepted, the match is locked by the caller, and the answer is the id of the proposed meeting.
 
 mod availability;
+mod blocks;
 mod calendars;
+mod circle;
+mod context;
+mod event_matches;
 mod feedback;
 mod ics;
 mod listing;
+mod matches;
 pub mod meetings;
 mod moments;
 mod moves;
 mod party;
+mod people;
+mod quality;
+mod realtime;
 mod reminders;
 mod slots;
+mod state;
+mod store;

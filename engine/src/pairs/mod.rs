@@ -15,7 +15,7 @@ use std::ops::Range;
 pub use best::{Best, rank};
 pub use excluded::Excluded;
 pub use sets::{Sets, common};
-pub use tiles::{TILE, best_of, best_of_all};
+pub use tiles::{TILE, best_of, best_of_all, best_of_each};
 
 /// What a pair is worth. Symmetric: the score of (a, b) is that of (b, a).
 pub trait Score: Sync {

@@ -83,6 +83,47 @@ pub fn best_of_all(
     Ok(kept.into_iter().flatten().map(Best::into_indices).collect())
 }
 
+/// The best partners of everybody by their own judgement, best first: `score` need not be symmetric,
+/// and every pair is scored from both sides.
+///
+/// # Errors
+/// [`crate::Error::Cancelled`] when `stop` was requested.
+pub fn best_of_each(
+    score: &impl Score,
+    excluded: &Excluded,
+    people: usize,
+    wanted: Wanted,
+    stop: &Stop,
+) -> Result<Vec<Vec<u32>>> {
+    let count = tiles(people);
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    let kept: Result<Vec<Vec<Vec<u32>>>> = (0..count)
+        .into_par_iter()
+        .map(|tile| {
+            let own = range(tile, people);
+            let mut kept = vec![Best::new(wanted.most); own.len()];
+            let mut scores = [0.0; TILE];
+            for others in (0..count).map(|other| range(other, people)) {
+                stop.check()?;
+                for (of, kept) in own.clone().zip(&mut kept) {
+                    let scores = &mut scores[..others.len()];
+                    score.row(of, others.clone(), scores);
+                    excluded.strike(of, &others, scores);
+                    for (other, score) in others.clone().zip(&*scores) {
+                        if other != of && *score + TOLERANCE >= wanted.least {
+                            kept.offer(other as u32, *score);
+                        }
+                    }
+                }
+            }
+            let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            stop.progress((1000 * done / count) as u32);
+            Ok(kept.into_iter().map(Best::into_indices).collect())
+        })
+        .collect();
+    Ok(kept?.into_iter().flatten().collect())
+}
+
 fn tiles(people: usize) -> usize {
     people.div_ceil(TILE)
 }

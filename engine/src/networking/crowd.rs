@@ -1,0 +1,116 @@
+//! Everybody at an event as compact features.
+
+use std::collections::HashMap;
+
+use super::goals::{Complements, Goals};
+use super::profile::{Profile, Role, word};
+use crate::pairs::Sets;
+use crate::text;
+
+/// The small facts of a person. Numbers stand for words; 0 is unknown.
+#[derive(Clone, Copy, Debug)]
+pub struct Traits {
+    /// The industry.
+    pub industry: u32,
+    /// 1 + the stage of the company.
+    pub stage: u8,
+    /// 1 + the role.
+    pub role: u8,
+    /// 1 + the seniority of the role.
+    pub seniority: u8,
+    /// 1 + the years of experience.
+    pub years: u32,
+    /// Wants the same industry.
+    pub same_industry: bool,
+    /// Wants another role.
+    pub complementary: bool,
+}
+
+/// What scoring needs of everybody, made once.
+#[derive(Debug)]
+pub struct Crowd {
+    pub(super) goals: Goals,
+    pub(super) topics: Sets,
+    /// Unit vectors of the stated interests, [`text::DIMENSIONS`] each; zeros where there are none.
+    pub(super) vectors: Vec<f32>,
+    pub(super) has_vector: Vec<bool>,
+    pub(super) traits: Vec<Traits>,
+}
+
+impl Crowd {
+    /// Features of everybody. Profiles are [`Profile::tidy`].
+    #[must_use]
+    pub fn new(people: &[Profile], complements: &Complements) -> Self {
+        let topics: Vec<Vec<String>> =
+            people.iter().map(|p| p.topics.iter().map(|t| word(t)).collect()).collect();
+        let (vectors, has_vector) = vectors(people);
+        let mut industries = HashMap::new();
+        Self {
+            goals: Goals::new(people, complements),
+            topics: Sets::new(&topics),
+            vectors,
+            has_vector,
+            traits: people.iter().map(|person| traits(person, &mut industries)).collect(),
+        }
+    }
+
+    /// How many people there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.traits.len()
+    }
+
+    /// Whether there is nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.traits.is_empty()
+    }
+
+    /// Bytes that the features take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.goals.bytes()
+            + self.topics.bytes()
+            + self.vectors.len() * size_of::<f32>()
+            + self.traits.len() * (size_of::<Traits>() + 1)
+    }
+
+    pub(super) fn vector(&self, person: usize) -> &[f32] {
+        &self.vectors[person * text::DIMENSIONS..][..text::DIMENSIONS]
+    }
+}
+
+/// The text whose embedding stands for somebody's interests.
+fn interests(person: &Profile) -> String {
+    person.topics.join(". ")
+}
+
+/// People who say the same have the same vector, which is computed once.
+fn vectors(people: &[Profile]) -> (Vec<f32>, Vec<bool>) {
+    let mut known: HashMap<String, Vec<f32>> = HashMap::new();
+    let mut vectors = Vec::with_capacity(people.len() * text::DIMENSIONS);
+    let mut has = Vec::with_capacity(people.len());
+    for person in people {
+        let said = interests(person);
+        let vector = known.entry(said).or_insert_with_key(|said| text::embed(said));
+        has.push(vector.iter().any(|component| *component != 0.0));
+        vectors.extend_from_slice(vector);
+    }
+    (vectors, has)
+}
+
+fn traits(person: &Profile, industries: &mut HashMap<String, u32>) -> Traits {
+    let next = industries.len() as u32 + 1;
+    let industry =
+        person.industry.as_deref().map_or(0, |name| *industries.entry(word(name)).or_insert(next));
+    let seniority = person.role.and_then(Role::seniority);
+    Traits {
+        industry,
+        stage: person.stage.map_or(0, |stage| stage as u8 + 1),
+        role: person.role.map_or(0, |role| role as u8 + 1),
+        seniority: seniority.map_or(0, |rank| rank + 1),
+        years: person.years.map_or(0, |years| years.saturating_add(1)),
+        same_industry: person.same_industry,
+        complementary: person.complementary,
+    }
+}

@@ -1,0 +1,155 @@
+//! Suggestions for everybody at an event at once.
+
+use std::time::Instant;
+
+use convene_engine::networking::{
+    Algorithm, Asked, Outlook, Plan, Scorer, Strategy, everybody, share,
+};
+use pgrx::prelude::*;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use super::circle::{apart, circle};
+use super::context::Context;
+use super::people::{self, Event};
+use super::store;
+use crate::auth::{self, Caller};
+use crate::db;
+use crate::error::{OrRaise, Outcome, invalid, required, within};
+use crate::owner::with_owner;
+use crate::parallel;
+
+/// The most suggestions per person of one run.
+const MOST: i32 = 100;
+/// The highest limit of how often somebody is suggested.
+const MOST_INCOMING: i32 = 10_000;
+
+/// Suggests people to each other at a whole event.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn generate_event_matches(
+    p_event_id: Option<pgrx::Uuid>,
+    p_per_attendee: default!(Option<i32>, "10"),
+    p_min_score: default!(Option<f64>, "0"),
+    p_max_incoming: default!(Option<i32>, "NULL"),
+    p_algorithm: default!(Option<&str>, "'hybrid'"),
+    p_strategy: default!(Option<&str>, "NULL"),
+    p_now: default!(Option<TimestampWithTimeZone>, "now()"),
+) -> pgrx::JsonB {
+    let run = || -> Outcome<pgrx::JsonB> {
+        let event_id = auth::managed_event(p_event_id)?;
+        let asked =
+            asked(p_per_attendee, p_min_score, p_max_incoming, p_strategy)?;
+        let algorithm = Algorithm::parse(required(p_algorithm, "p_algorithm")?)?;
+        let now = auth::moment(p_now, auth::caller()? == Caller::Service)?;
+        with_owner(|| generate(event_id, algorithm, asked, now)).map(pgrx::JsonB)
+    };
+    run().or_raise()
+}
+
+fn asked(
+    per_attendee: Option<i32>,
+    least: Option<f64>,
+    incoming: Option<i32>,
+    strategy: Option<&str>,
+) -> Outcome<Asked> {
+    let per_attendee = within(per_attendee, 1, MOST, "p_per_attendee")?;
+    let least = share(required(least, "p_min_score")?, "p_min_score")?;
+    let incoming = match incoming {
+        Some(_) => Some(within(incoming, 1, MOST_INCOMING, "p_max_incoming")? as u32),
+        None => None,
+    };
+    let strategy = match (strategy, incoming) {
+        (None, None) => Strategy::TopK,
+        (None, Some(_)) => Strategy::Balanced,
+        (Some(name), _) => Strategy::parse(name)?,
+    };
+    if strategy == Strategy::TopK && incoming.is_some() {
+        return invalid(
+            "p_max_incoming does not go with p_strategy \"top_k\"",
+            "The best of each person knows no limit on how often somebody is suggested.",
+            "Leave one of the two out: with a limit the strategy is balanced.",
+        );
+    }
+    Ok(Asked { per_attendee, least, incoming, strategy })
+}
+
+fn generate(
+    event_id: pgrx::Uuid,
+    algorithm: Algorithm,
+    asked: Asked,
+    now: TimestampWithTimeZone,
+) -> Outcome<Value> {
+    let started = Instant::now();
+    store::hold(event_id)?;
+    let expired = store::expire(event_id, None, now)?;
+    let context = Context::read(event_id)?;
+    let event = people::load(event_id, &context.state, context.weights)?;
+    let circle = circle(&event, None)?;
+    let excluded = apart(&event, None, algorithm, &circle, now)?;
+    let open = open(&event)?;
+    let until = store::lives_until(event_id, now)?;
+    let read = started.elapsed();
+
+    let (met, company) = (context.met_before(), context.company());
+    let (of_job, ties) = (event.clone(), circle.ties);
+    let (plan, rows) = parallel::run("matching people", move |stop| {
+        let (weights, mean) = of_job.mean;
+        let scorer = Scorer::new(&of_job.crowd, &ties, algorithm, weights, mean, met);
+        let plan = everybody(&scorer, &excluded, &open, asked, stop)?;
+        let rows: Vec<store::Row> = plan
+            .suggestions
+            .par_iter()
+            .map(|s| store::row(&of_job, &scorer, company, s.a, s.b))
+            .collect();
+        Ok((plan, rows))
+    })?;
+    let computed = started.elapsed() - read;
+    let changed = store::keep(event_id, algorithm, &rows, now, until)?;
+    let ms = |time: std::time::Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
+    let mut report = report(&event, algorithm, asked, &plan);
+    report["expired"] = json!(expired);
+    report["changed"] = json!(changed);
+    report["milliseconds"] = json!({
+        "read": ms(read), "compute": ms(computed), "store": ms(started.elapsed() - read - computed),
+    });
+    Ok(report)
+}
+
+/// Suggestions that stand: they count for those who are suggested, and stay.
+fn open(event: &Event) -> Outcome<Vec<(u32, u32)>> {
+    const OPEN: &str = "
+        SELECT m.attendee_1_id, m.attendee_2_id FROM convene.matches m
+         WHERE m.event_id = $1 AND m.status = 'suggested'";
+    let open = db::read(OPEN, &[event.id.into()], |row| {
+        Ok(event.index(row.want(1)?).zip(event.index(row.want(2)?)))
+    })?;
+    Ok(open.into_iter().flatten().collect())
+}
+
+fn report(event: &Event, algorithm: Algorithm, asked: Asked, plan: &Plan) -> Value {
+    let outlook = |outlook: &Outlook| {
+        json!({
+            "pairs": outlook.pairs,
+            "expected_mutual_matches": rounded(outlook.expected),
+            "exposure_gini": rounded(outlook.gini),
+            "most_incoming": outlook.most,
+            "without_suggestion": outlook.without,
+            "upper_bound": outlook.bound.map(rounded),
+        })
+    };
+    json!({
+        "event_id": event.id.to_string(),
+        "algorithm": algorithm.name(),
+        "strategy": asked.strategy.name(),
+        "attendees": event.ids.len(),
+        "suggested": plan.suggestions.len(),
+        "mean_score": rounded(event.mean.1),
+        "top_k": outlook(&plan.top_k),
+        "balanced": plan.balanced.as_ref().map(outlook),
+    })
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
+}
