@@ -21,9 +21,7 @@ fn block_person(
     p_attendee_id: Option<pgrx::Uuid>,
     p_other_attendee_id: Option<pgrx::Uuid>,
 ) -> pgrx::JsonB {
-    two(p_attendee_id, p_other_attendee_id)
-        .and_then(|two| with_owner(|| block(&two)))
-        .or_raise()
+    two(p_attendee_id, p_other_attendee_id).and_then(|two| with_owner(|| block(&two))).or_raise()
 }
 
 /// Takes a block back. What it ended stays ended.

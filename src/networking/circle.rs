@@ -108,17 +108,22 @@ macro_rules! apart_sql {
     ($matches:literal, $connections:literal, $blocks:literal) => {
         concat!(
             "SELECT m.attendee_1_id, m.attendee_2_id FROM convene.matches m
-              WHERE m.event_id = $1 AND ", $matches, " AND m.status <> 'suggested'
+              WHERE m.event_id = $1 AND ",
+            $matches,
+            " AND m.status <> 'suggested'
                 AND NOT (m.status = 'expired' AND m.times_suggested < $3
                          AND m.expires_at + pg_catalog.make_interval(hours => $4) <= $2)
              UNION ALL
              SELECT c.requester_id, c.target_id FROM convene.networking_connections c
-              WHERE c.event_id = $1 AND ", $connections, " AND c.status IN ('declined', 'blocked')
+              WHERE c.event_id = $1 AND ",
+            $connections,
+            " AND c.status IN ('declined', 'blocked')
              UNION ALL
              SELECT x.id, y.id FROM convene.person_blocks b
                JOIN convene.attendees x ON x.event_id = $1 AND x.profile_id = b.blocker_profile
                JOIN convene.attendees y ON y.event_id = $1 AND y.profile_id = b.blocked_profile
-              WHERE ", $blocks
+              WHERE ",
+            $blocks
         )
     };
 }
@@ -151,21 +156,14 @@ pub fn apart(
     circle: &Circle,
     now: TimestampWithTimeZone,
 ) -> Outcome<Excluded> {
-    let general = [
-        event.id.into(),
-        now.into(),
-        MOST_SUGGESTED.into(),
-        (COOL_DOWN_HOURS as i32).into(),
-    ];
+    let general =
+        [event.id.into(), now.into(), MOST_SUGGESTED.into(), (COOL_DOWN_HOURS as i32).into()];
     let pair = |row: &db::Row<'_>| -> Outcome<Option<(u32, u32)>> {
         Ok(event.index(row.want(1)?).zip(event.index(row.want(2)?)))
     };
     let rows = match only {
         Some(person) => {
-            let own = [
-                event.ids[person as usize].into(),
-                event.persons[person as usize].into(),
-            ];
+            let own = [event.ids[person as usize].into(), event.persons[person as usize].into()];
             let arguments: Vec<_> = general.into_iter().chain(own).collect();
             db::read(APART_OF_ONE, &arguments, pair)?
         }

@@ -93,7 +93,8 @@ impl Context {
     pub fn company(&self) -> Company {
         Company {
             least: self.setting("networking.min_people").unwrap_or(5.0).max(1.0) as u32,
-            named_from: self.setting("networking.min_people_shown").unwrap_or(10.0).max(10.0) as u32,
+            named_from: self.setting("networking.min_people_shown").unwrap_or(10.0).max(10.0)
+                as u32,
         }
     }
 

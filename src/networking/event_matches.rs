@@ -38,8 +38,7 @@ fn generate_event_matches(
 ) -> pgrx::JsonB {
     let run = || -> Outcome<pgrx::JsonB> {
         let event_id = auth::managed_event(p_event_id)?;
-        let asked =
-            asked(p_per_attendee, p_min_score, p_max_incoming, p_strategy)?;
+        let asked = asked(p_per_attendee, p_min_score, p_max_incoming, p_strategy)?;
         let algorithm = Algorithm::parse(required(p_algorithm, "p_algorithm")?)?;
         let now = auth::moment(p_now, auth::caller()? == Caller::Service)?;
         with_owner(|| generate(event_id, algorithm, asked, now)).map(pgrx::JsonB)

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use convene_engine::Stop;
-use convene_engine::networking::{
-    Algorithm, Pair, Scorer, one_person, settled, their_reasons,
-};
+use convene_engine::networking::{Algorithm, Pair, Scorer, one_person, settled, their_reasons};
 use convene_engine::pairs::Wanted;
 use pgrx::prelude::*;
 
@@ -129,7 +127,11 @@ fn generate(asked: &Asked, now: TimestampWithTimeZone) -> Outcome<Vec<(pgrx::Uui
         let Some(answer) = answer(asked, now)? else { return Ok(vec![]) };
         let until = store::lives_until(event_id, now)?;
         store::keep(event_id, asked.algorithm, &answer.rows, now, until)?;
-        let mut ids = store::ids(&answer.event, answer.of, &answer.found.iter().map(|row| row.index).collect::<Vec<_>>())?;
+        let mut ids = store::ids(
+            &answer.event,
+            answer.of,
+            &answer.found.iter().map(|row| row.index).collect::<Vec<_>>(),
+        )?;
         // Whatever somebody else did to the match in the meantime, it is no suggestion any more.
         Ok(answer.found.into_iter().filter_map(|row| Some((ids.remove(&row.id)?, row))).collect())
     })

@@ -122,7 +122,16 @@ fn read(event_id: pgrx::Uuid, weights: Weights) -> Outcome<Event> {
     })?;
     let by_person = persons.iter().copied().zip(0..).collect();
     let (people, complements, crowd, mean) = features(people, complements, weights)?;
-    Ok(Event { id: event_id, ids, by_person, persons, people, complements, crowd, mean: (weights, mean) })
+    Ok(Event {
+        id: event_id,
+        ids,
+        by_person,
+        persons,
+        people,
+        complements,
+        crowd,
+        mean: (weights, mean),
+    })
 }
 
 fn features(

@@ -106,14 +106,7 @@ fn find_connectors(
     TableIterator::new(found(p_event_id, p_limit).or_raise())
 }
 
-type Found = (
-    pgrx::Uuid,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    AnyNumeric,
-    i32,
-);
+type Found = (pgrx::Uuid, Option<String>, Option<String>, Option<String>, AnyNumeric, i32);
 
 /// Everybody who attends, with the person they are; who has blocked the caller, or was blocked by
 /// them, is not shown.

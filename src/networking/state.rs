@@ -167,7 +167,8 @@ fn locked(part: &Part, now: TimestampWithTimeZone) -> Outcome<Locked> {
         })
     })?;
     // Gone between authorising and locking.
-    let gone = || if part.by_service { not_found("match", part.match_id) } else { not_allowed("match") };
+    let gone =
+        || if part.by_service { not_found("match", part.match_id) } else { not_allowed("match") };
     found.into_iter().next().ok_or_else(gone)
 }
 
@@ -178,7 +179,8 @@ fn accept(part: &Part, wish: Option<Wish>, now: TimestampWithTimeZone) -> Outcom
     let found = locked(part, now)?;
     let event = MatchEvent::Accept { by: found.side, answered: found.answered };
     // Whoever is blocked hears what somebody hears whose match was declined.
-    let status = if found.blocked { Status::Declined } else { found.status }.after(event, found.over)?;
+    let status =
+        if found.blocked { Status::Declined } else { found.status }.after(event, found.over)?;
     let nobody: Option<pgrx::Uuid> = None;
     db::execute(SET, &[part.match_id.into(), status.name().into(), nobody.into()])?;
     let meeting = match wish {

@@ -64,7 +64,8 @@ pub fn lives_until(
     now: TimestampWithTimeZone,
 ) -> Outcome<TimestampWithTimeZone> {
     const STARTS: &str = "SELECT e.start_at FROM convene.events e WHERE e.id = $1";
-    let starts = db::read_one(STARTS, &[event_id.into()], |row| row.get::<TimestampWithTimeZone>(1))?;
+    let starts =
+        db::read_one(STARTS, &[event_id.into()], |row| row.get::<TimestampWithTimeZone>(1))?;
     let starts = starts.ok_or_else(|| not_found("event", event_id))?;
     let until = engine_lives_until(micros(now), starts.map_or(i64::MIN, micros));
     Ok(crate::programme::moment(until))
@@ -166,11 +167,7 @@ pub fn keep(
 }
 
 /// The open suggestions between one person and others, by the attendee id of the other.
-pub fn ids(
-    event: &Event,
-    of: u32,
-    others: &[u32],
-) -> Outcome<HashMap<pgrx::Uuid, pgrx::Uuid>> {
+pub fn ids(event: &Event, of: u32, others: &[u32]) -> Outcome<HashMap<pgrx::Uuid, pgrx::Uuid>> {
     const IDS: &str = "
         SELECT p.other, m.id
           FROM unnest($2::uuid[]) p (other)

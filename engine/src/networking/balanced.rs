@@ -192,9 +192,10 @@ impl Matching<'_> {
             return None;
         }
         let worth = |at: &u32| self.edges[*at as usize].worth;
-        self.at[person as usize].iter().copied().min_by(|x, y| {
-            worth(x).total_cmp(&worth(y)).then(x.cmp(y))
-        })
+        self.at[person as usize]
+            .iter()
+            .copied()
+            .min_by(|x, y| worth(x).total_cmp(&worth(y)).then(x.cmp(y)))
     }
 
     /// The best pair that a person could still take, with somebody who has room.
@@ -208,7 +209,8 @@ impl Matching<'_> {
         if roomy.len() > FEW {
             return self.around[person as usize].iter().copied().filter(free).max_by(better);
         }
-        let with = |other: &u32| self.by_pair.get(&(person.min(*other), person.max(*other))).copied();
+        let with =
+            |other: &u32| self.by_pair.get(&(person.min(*other), person.max(*other))).copied();
         roomy.iter().filter_map(with).filter(free).max_by(better)
     }
 
@@ -240,9 +242,11 @@ impl Matching<'_> {
             let left_a = out_a.map(|out| self.edges[out as usize].other(edge.a));
             let left_b = out_b.map(|out| self.edges[out as usize].other(edge.b));
             let between = match (left_a, left_b) {
-                (Some(x), Some(y)) if x != y => {
-                    self.by_pair.get(&(x.min(y), x.max(y))).copied().filter(|at| !self.taken[*at as usize])
-                }
+                (Some(x), Some(y)) if x != y => self
+                    .by_pair
+                    .get(&(x.min(y), x.max(y)))
+                    .copied()
+                    .filter(|at| !self.taken[*at as usize]),
                 _ => None,
             };
             let spares: Vec<u32> = if between.is_some() {

@@ -47,15 +47,17 @@ pub fn connectors(
         (0..PIVOTS).map(|at| at * people / PIVOTS).collect()
     };
     // In pieces of fixed size, so that the sums do not depend on the number of threads.
-    let sums: Result<Vec<Vec<f64>>> =
-        pivots.par_chunks(16).map(|from| {
+    let sums: Result<Vec<Vec<f64>>> = pivots
+        .par_chunks(16)
+        .map(|from| {
             let mut sum = vec![0.0; people];
             for pivot in from {
                 stop.check()?;
                 from_one(&around, *pivot, &mut sum);
             }
             Ok(sum)
-        }).collect();
+        })
+        .collect();
     let mut total = vec![0.0; people];
     for sum in sums? {
         for (total, part) in total.iter_mut().zip(sum) {
@@ -102,7 +104,9 @@ fn from_one(around: &[Vec<u32>], from: usize, sum: &mut [f64]) {
     for person in order.into_iter().rev() {
         let share = (1.0 + depend[person as usize]) / ways[person as usize];
         for before in &around[person as usize] {
-            if far[*before as usize] != u32::MAX && far[*before as usize] + 1 == far[person as usize] {
+            if far[*before as usize] != u32::MAX
+                && far[*before as usize] + 1 == far[person as usize]
+            {
                 depend[*before as usize] += ways[*before as usize] * share;
             }
         }

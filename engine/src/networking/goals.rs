@@ -83,7 +83,9 @@ impl Rows {
                 let (x, y) = (&bits[a * words..][..*words], &others[b * words..][..*words]);
                 x.iter().zip(y).map(|(x, y)| (x & y).count_ones()).sum()
             }
-            (Self::Lists(lists), Self::Lists(others)) => crate::pairs::common(&lists[a], &others[b]),
+            (Self::Lists(lists), Self::Lists(others)) => {
+                crate::pairs::common(&lists[a], &others[b])
+            }
             // Both sides of a comparison are packed for the same vocabulary.
             _ => 0,
         }
@@ -238,7 +240,10 @@ impl Side {
             Rows::new(numbers.len(), others.iter().map(|words| at_level(*level, words)).collect())
         });
         Self {
-            share: own.iter().map(|w| if w.is_empty() { 0.0 } else { 1.0 / w.len() as f64 }).collect(),
+            share: own
+                .iter()
+                .map(|w| if w.is_empty() { 0.0 } else { 1.0 / w.len() as f64 })
+                .collect(),
             answered: answered.collect(),
             own: Rows::new(numbers.len(), own.iter().map(listed).collect()),
         }
@@ -255,7 +260,9 @@ impl Side {
     }
 
     fn bytes(&self) -> usize {
-        self.share.len() * 8 + self.own.bytes() + self.answered.iter().map(Rows::bytes).sum::<usize>()
+        self.share.len() * 8
+            + self.own.bytes()
+            + self.answered.iter().map(Rows::bytes).sum::<usize>()
     }
 }
 
@@ -273,7 +280,12 @@ mod kernels {
     use multiversion::multiversion;
 
     #[multiversion(targets("x86_64+avx2+popcnt", "x86_64+popcnt"))]
-    pub(super) fn shares(own: (u64, u64), others: (&[u64], &[u64]), share: (f64, f64), out: &mut [f64]) {
+    pub(super) fn shares(
+        own: (u64, u64),
+        others: (&[u64], &[u64]),
+        share: (f64, f64),
+        out: &mut [f64],
+    ) {
         for ((met, sought), score) in others.0.iter().zip(others.1).zip(out) {
             let wants = f64::from((own.0 & met).count_ones()) * share.0;
             let offers = f64::from((own.1 & sought).count_ones()) * share.1;

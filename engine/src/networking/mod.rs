@@ -27,7 +27,9 @@ pub use measure::{expected_matches, gini};
 pub use profile::{Profile, Role, Stage, share, word};
 pub use reasons::{Company, shared_reasons, their_reasons};
 pub use score::{MetBefore, Pair, Scorer, harmonic_mean};
-pub use state::{COOL_DOWN_HOURS, Event as MatchEvent, LIVES_HOURS, MOST_SUGGESTED, Side, Status, lives_until};
+pub use state::{
+    COOL_DOWN_HOURS, Event as MatchEvent, LIVES_HOURS, MOST_SUGGESTED, Side, Status, lives_until,
+};
 pub use ties::Ties;
 
 #[cfg(test)]

@@ -85,7 +85,9 @@ impl<'a> Facts<'a> {
             _ => None,
         };
         let roles = match (me.role, them.role) {
-            (Some(mine), Some(theirs)) if mine != theirs && (me.complementary || them.complementary) => {
+            (Some(mine), Some(theirs))
+                if mine != theirs && (me.complementary || them.complementary) =>
+            {
                 Some((mine.title(), theirs.title()))
             }
             _ => None,
@@ -128,7 +130,9 @@ pub fn their_reasons(
     }
     if let Some(number) = facts.common_contacts {
         said.push(match number {
-            Some(people) => format!("{people} people you are in touch with are in touch with them, too"),
+            Some(people) => {
+                format!("{people} people you are in touch with are in touch with them, too")
+            }
             None => "People you are in touch with are in touch with them, too".to_owned(),
         });
     }

@@ -150,7 +150,8 @@ impl<'a> Scorer<'a> {
         let goals = self.crowd.goals.both(of, to);
         let interests = self.interests(of, to, cosine);
         let background = background(a, b);
-        let industry = |wants: &Traits| f64::from((a.industry == b.industry) == wants.same_industry);
+        let industry =
+            |wants: &Traits| f64::from((a.industry == b.industry) == wants.same_industry);
         let interest_only = self.algorithm == Algorithm::Interests;
         let industry = if interest_only {
             let same = f64::from(a.industry == b.industry);

@@ -127,9 +127,10 @@ impl Status {
             (_, Event::Accept { by: Side::Second, .. }) => Ok(Self::AcceptedBy2),
             (status, Event::Expire) if status.is_open() && over => Ok(Self::Expired),
             (Self::Expired, Event::Expire) => Ok(self),
-            (_, Event::Expire) => {
-                Err(refused("this match has not expired", "Both accepted, or its time is not over."))
-            }
+            (_, Event::Expire) => Err(refused(
+                "this match has not expired",
+                "Both accepted, or its time is not over.",
+            )),
             (Self::Expired, Event::SuggestAgain { times }) if times < MOST_SUGGESTED => {
                 Ok(Self::Suggested)
             }

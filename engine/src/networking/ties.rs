@@ -27,7 +27,12 @@ impl Ties {
     /// `people` of which are the people; `met` are pairs of people. With `only`, the ties of that
     /// one person.
     #[must_use]
-    pub fn new(people: usize, contacts: &[(u32, u32)], met: &[(u32, u32)], only: Option<u32>) -> Self {
+    pub fn new(
+        people: usize,
+        contacts: &[(u32, u32)],
+        met: &[(u32, u32)],
+        only: Option<u32>,
+    ) -> Self {
         let mut around: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for (a, b) in contacts.iter().filter(|(a, b)| a != b) {
             around.entry(*a).or_default().insert(*b);
