@@ -84,12 +84,12 @@ pub fn circle(event: &Event, only: Option<u32>) -> Outcome<Circle> {
     near.extend(contacts(between)?);
     // Whoever is not of the event gets an index behind them.
     let mut outside: HashMap<pgrx::Uuid, u32> = HashMap::new();
-    let mut node = |person: pgrx::Uuid| match event.by_person.get(&person) {
-        Some(index) => *index,
-        None => {
-            let next = (event.ids.len() + outside.len()) as u32;
-            *outside.entry(person).or_insert(next)
+    let mut node = |person: pgrx::Uuid| {
+        if let Some(index) = event.by_person.get(&person) {
+            return *index;
         }
+        let next = (event.ids.len() + outside.len()) as u32;
+        *outside.entry(person).or_insert(next)
     };
     let mut edges = |list: &[Contact]| -> Vec<(u32, u32)> {
         list.iter().map(|(a, b, _)| (node(*a), node(*b))).collect()

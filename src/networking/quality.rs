@@ -23,7 +23,7 @@ fn networking_quality(p_event_id: Option<pgrx::Uuid>) -> Document {
 
 /// Rates are null where there is nothing to take them of. A rating counts from 1 to 5; a person who
 /// rates a meeting well finds it valuable.
-const QUALITY: &str = r#"
+const QUALITY: &str = "
     WITH m AS (
         SELECT count(*) AS suggested,
                count(*) FILTER (WHERE status IN ('accepted_by_1', 'accepted_by_2', 'mutual_accepted', 'declined')) AS answered,
@@ -78,7 +78,7 @@ const QUALITY: &str = r#"
              'meeting_rate', pg_catalog.round(m.with_meeting::numeric / nullif(m.mutual, 0), 4),
              'ratings', r.ratings, 'mean_rating', pg_catalog.round(r.rating, 2),
              'valuable_rate', pg_catalog.round(r.valuable, 4))
-      FROM m, g, r, p, e"#;
+      FROM m, g, r, p, e";
 
 fn quality(event_id: pgrx::Uuid) -> Outcome<Document> {
     let found = db::read_one(QUALITY, &[event_id.into()], |row| row.want(1))?;

@@ -296,7 +296,7 @@ impl Matching<'_> {
             .copied()
             .filter(|at| {
                 let other = self.edges[*at as usize].other(person);
-                !self.taken[*at as usize] && self.caps[other as usize] > 0
+                !self.taken[*at as usize] && self.caps[other as usize] > 0 && !seen[other as usize]
             })
             .collect();
         wanted.sort_by(|x, y| {

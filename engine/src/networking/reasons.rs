@@ -61,6 +61,13 @@ fn named(words: &[&str]) -> String {
     }
 }
 
+/// Common contacts, as far as they may be told.
+#[derive(Clone, Copy)]
+enum Contacts {
+    Some,
+    Number(u32),
+}
+
 /// The facts of a pair that sentences are made of.
 struct Facts<'a> {
     i_seek: (Vec<&'a str>, Vec<&'a str>),
@@ -69,7 +76,8 @@ struct Facts<'a> {
     same_industry: Option<&'a str>,
     roles: Option<(&'static str, &'static str)>,
     stage: Option<&'static str>,
-    common_contacts: Option<Option<u32>>,
+    /// Enough to be spoken of.
+    common_contacts: Option<Contacts>,
 }
 
 impl<'a> Facts<'a> {
@@ -99,9 +107,15 @@ impl<'a> Facts<'a> {
             topics: common(&me.topics, &them.topics),
             same_industry,
             roles: roles.filter(|(mine, theirs)| *mine != "other" && *theirs != "other"),
-            stage: me.stage.filter(|stage| them.stage == Some(*stage)).map(|stage| stage.name()),
-            common_contacts: (people >= company.least)
-                .then(|| (people >= company.named_from).then_some(people)),
+            stage: me
+                .stage
+                .filter(|stage| them.stage == Some(*stage))
+                .map(super::profile::Stage::name),
+            common_contacts: (people >= company.least).then_some(if people >= company.named_from {
+                Contacts::Number(people)
+            } else {
+                Contacts::Some
+            }),
         }
     }
 }
@@ -130,10 +144,10 @@ pub fn their_reasons(
     }
     if let Some(number) = facts.common_contacts {
         said.push(match number {
-            Some(people) => {
+            Contacts::Number(people) => {
                 format!("{people} people you are in touch with are in touch with them, too")
             }
-            None => "People you are in touch with are in touch with them, too".to_owned(),
+            Contacts::Some => "People you are in touch with are in touch with them, too".to_owned(),
         });
     }
     if let Some(industry) = facts.same_industry {
@@ -174,8 +188,8 @@ pub fn shared_reasons(
     }
     if let Some(number) = facts.common_contacts {
         said.push(match number {
-            Some(people) => format!("{people} people are in touch with both"),
-            None => "There are people who are in touch with both".to_owned(),
+            Contacts::Number(people) => format!("{people} people are in touch with both"),
+            Contacts::Some => "There are people who are in touch with both".to_owned(),
         });
     }
     if let Some(industry) = facts.same_industry {

@@ -218,7 +218,7 @@ impl<'a> Scorer<'a> {
         let common = self.crowd.topics.common(of, to);
         let shared = f64::from(common) / f64::from(mine + theirs - common);
         if self.crowd.has_vector[of] && self.crowd.has_vector[to] {
-            Some((shared + f64::from(cosine.clamp(0.0, 1.0))) / 2.0)
+            Some(f64::midpoint(shared, f64::from(cosine.clamp(0.0, 1.0))))
         } else {
             Some(shared)
         }

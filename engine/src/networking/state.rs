@@ -113,10 +113,11 @@ impl Status {
     /// [`Error::WrongState`] for what cannot happen any more.
     pub fn after(self, event: Event, over: bool) -> Result<Self> {
         match (self, event) {
-            (Self::Declined, Event::Decline) => Ok(self),
+            (Self::Declined, Event::Decline) | (Self::MutualAccepted, Event::Accept { .. }) => {
+                Ok(self)
+            }
             (Self::Declined, _) => Err(refused("this match was declined", "Declined is final.")),
             (_, Event::Decline) => Ok(Self::Declined),
-            (Self::MutualAccepted, Event::Accept { .. }) => Ok(self),
             (Self::Expired, Event::Accept { .. }) => Err(expired()),
             (_, Event::Accept { .. }) if over => Err(expired()),
             (Self::Suggested, Event::Accept { answered: true, .. })
