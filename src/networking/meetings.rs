@@ -52,7 +52,6 @@ pub struct Wish<'a> {
 /// Refuses a start that has passed or a length outside 1 to 480 minutes (22023), a time that does not suit one of the
 /// two (23P01, with the next one that does), a full day or three open proposals at the other side (55000), and tells
 /// nothing else of why two do not meet (42501). Runs as the owner of the data.
-#[allow(dead_code)] // accept_match calls it.
 pub fn propose(
     match_id: pgrx::Uuid,
     proposer: pgrx::Uuid,

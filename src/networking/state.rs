@@ -5,11 +5,16 @@ use convene_engine::networking::{MatchEvent, Side, Status};
 use pgrx::prelude::*;
 use serde_json::json;
 
+use super::meetings;
 use crate::auth::{self, Caller};
 use crate::db;
-use crate::error::{Failure, OrRaise, Outcome, invalid, not_allowed, not_found, required};
+use crate::error::{OrRaise, Outcome, invalid, not_allowed, not_found, required};
 use crate::owner::{require_service, with_owner};
-use convene_engine::Error;
+
+/// The longest meeting.
+const MOST_MINUTES: i32 = 480;
+/// The length of a meeting of somebody who says nothing about it.
+const USUAL_MINUTES: i32 = 15;
 
 /// Accepts a suggestion; both sides have to.
 #[pg_extern(volatile, parallel_unsafe)]
@@ -113,9 +118,9 @@ fn wish(
     if !required(schedule, "p_schedule_meeting")? {
         return Ok(None);
     }
-    if let Some(minutes) = minutes.filter(|minutes| !(1..=1440).contains(minutes)) {
+    if let Some(minutes) = minutes.filter(|minutes| !(1..=MOST_MINUTES).contains(minutes)) {
         return invalid(
-            format!("p_duration_minutes must be between 1 and 1440, not {minutes}"),
+            format!("p_duration_minutes must be between 1 and {MOST_MINUTES}, not {minutes}"),
             "",
             "Pass a whole number of minutes, or leave it out for the person's preference.",
         );
@@ -190,13 +195,21 @@ fn accept(part: &Part, wish: Option<Wish>, now: TimestampWithTimeZone) -> Outcom
     Ok(answer(part, status, meeting))
 }
 
-/// Asks the other side for a meeting.
-fn propose(_part: &Part, wish: &Wish, _now: TimestampWithTimeZone) -> Outcome<pgrx::Uuid> {
-    let _ = (wish.start, wish.minutes);
-    Err(Failure(Error::Unsupported {
-        message: "a meeting cannot be asked for along with an acceptance".into(),
-        hint: "Accept first, then schedule the meeting.".into(),
-    }))
+/// Asks the other side for a meeting, as long as the person likes them where nothing else is said.
+fn propose(part: &Part, wish: &Wish, now: TimestampWithTimeZone) -> Outcome<pgrx::Uuid> {
+    const PREFERENCE: &str = "
+        SELECT n.meeting_duration_preference
+          FROM convene.matches m
+          JOIN convene.networking_preferences n ON n.attendee_id = $2 AND n.event_id = m.event_id
+         WHERE m.id = $1";
+    let minutes = match wish.minutes {
+        Some(minutes) => minutes,
+        None => {
+            let arguments = [part.match_id.into(), part.attendee_id.into()];
+            db::read_one(PREFERENCE, &arguments, |row| row.want(1))?.unwrap_or(USUAL_MINUTES)
+        }
+    };
+    meetings::propose(part.match_id, part.attendee_id, wish.start, minutes, now)
 }
 
 /// Meetings first, then their match: the order in which everybody locks them.
