@@ -103,14 +103,14 @@ fn generate(
             .collect();
         Ok((plan, rows))
     })?;
-    let computed = started.elapsed() - read;
+    let computed = started.elapsed();
     let changed = store::keep(event_id, algorithm, &rows, now, until)?;
     let ms = |time: std::time::Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
     let mut report = report(&event, algorithm, asked, &plan);
     report["expired"] = json!(expired);
     report["changed"] = json!(changed);
     report["milliseconds"] = json!({
-        "read": ms(read), "compute": ms(computed), "store": ms(started.elapsed() - read - computed),
+        "read": ms(read), "compute": ms(computed.saturating_sub(read)), "store": ms(started.elapsed().saturating_sub(computed)),
     });
     Ok(report)
 }

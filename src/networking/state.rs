@@ -202,12 +202,11 @@ fn propose(part: &Part, wish: &Wish, now: TimestampWithTimeZone) -> Outcome<pgrx
           FROM convene.matches m
           JOIN convene.networking_preferences n ON n.attendee_id = $2 AND n.event_id = m.event_id
          WHERE m.id = $1";
-    let minutes = match wish.minutes {
-        Some(minutes) => minutes,
-        None => {
-            let arguments = [part.match_id.into(), part.attendee_id.into()];
-            db::read_one(PREFERENCE, &arguments, |row| row.want(1))?.unwrap_or(USUAL_MINUTES)
-        }
+    let minutes = if let Some(minutes) = wish.minutes {
+        minutes
+    } else {
+        let arguments = [part.match_id.into(), part.attendee_id.into()];
+        db::read_one(PREFERENCE, &arguments, |row| row.want(1))?.unwrap_or(USUAL_MINUTES)
     };
     meetings::propose(part.match_id, part.attendee_id, wish.start, minutes, now)
 }
