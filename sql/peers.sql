@@ -328,10 +328,14 @@ CREATE TABLE convene.peer_messages (
     outbox_id uuid,
     status text NOT NULL CHECK (status IN ('waiting', 'queued', 'sent', 'failed', 'cancelled', 'received')),
     due_at timestamptz,
+    queued_at timestamptz,
+    keeps_until timestamptz,
     sent_at timestamptz,
     closed_at timestamptz,
     answer text,
     question_id uuid,
+    introduction_no integer CHECK (introduction_no > 0),
+    follow_up_days integer CHECK (follow_up_days IN (30, 60, 90)),
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     CHECK ((direction = 'in') = (status = 'received')),
@@ -354,6 +358,10 @@ COMMENT ON COLUMN convene.peer_messages.external_id IS 'The messaging service''s
 COMMENT ON COLUMN convene.peer_messages.outbox_id IS 'The work in outbox that sends it';
 COMMENT ON COLUMN convene.peer_messages.status IS 'waiting: for its turn, as a person has one open question at a time; queued: in the outbox';
 COMMENT ON COLUMN convene.peer_messages.due_at IS 'Not sent before; null: at once';
+COMMENT ON COLUMN convene.peer_messages.queued_at IS 'When it was put into the outbox';
+COMMENT ON COLUMN convene.peer_messages.keeps_until IS 'Of a prompt: no other one to this person before';
+COMMENT ON COLUMN convene.peer_messages.introduction_no IS 'Of the first prompt about a match: the how manyeth introduction of this person at this event it is';
+COMMENT ON COLUMN convene.peer_messages.follow_up_days IS 'Of a follow-up: so many days after the two met';
 COMMENT ON COLUMN convene.peer_messages.closed_at IS 'When a prompt was answered, lapsed or was withdrawn; null: an answer is awaited';
 COMMENT ON COLUMN convene.peer_messages.answer IS 'What was answered to a prompt, in the words of understood, or the number';
 COMMENT ON COLUMN convene.peer_messages.question_id IS 'The prompt that an incoming message answers. No foreign key, which a restore of rows alone could not order; triggers keep it true';
@@ -368,6 +376,16 @@ CREATE UNIQUE INDEX idx_peer_messages_open ON convene.peer_messages (contractor_
     WHERE is_prompt AND closed_at IS NULL AND status IN ('queued', 'sent');
 CREATE UNIQUE INDEX idx_peer_messages_once ON convene.peer_messages (match_id, contractor_id, kind)
     WHERE kind IN ('introduction', 'contact_exchange') AND status <> 'cancelled';
+-- The limits hold whoever writes, and at any level of isolation: each introduction has a number of its own below the limit,
+-- each prompt keeps the time after it free.
+CREATE UNIQUE INDEX idx_peer_messages_introduction ON convene.peer_messages (contractor_id, event_id, introduction_no)
+    WHERE introduction_no IS NOT NULL AND status <> 'cancelled';
+CREATE UNIQUE INDEX idx_peer_messages_follow_up ON convene.peer_messages (match_id, contractor_id, follow_up_days)
+    WHERE follow_up_days IS NOT NULL AND status <> 'cancelled';
+ALTER TABLE convene.peer_messages ADD CONSTRAINT peer_messages_gap
+    EXCLUDE USING gist (contractor_id WITH =, tstzrange(queued_at, coalesce(keeps_until, queued_at)) WITH &&)
+    WHERE (is_prompt AND status IN ('queued', 'sent') AND queued_at IS NOT NULL);
+CREATE INDEX idx_peer_messages_waiting ON convene.peer_messages (contractor_id) WHERE status = 'waiting';
 CREATE TRIGGER peer_messages_question BEFORE INSERT OR UPDATE OF question_id, contractor_id ON convene.peer_messages
     FOR EACH ROW WHEN (NEW.question_id IS NOT NULL)
     EXECUTE FUNCTION convene_private.check_reference('question_id', 'peer_messages', 'contractor_id');
@@ -375,6 +393,77 @@ CREATE TRIGGER peer_messages_answers AFTER DELETE ON convene.peer_messages
     FOR EACH ROW EXECUTE FUNCTION convene_private.clear_reference('peer_messages', 'question_id');
 CREATE TRIGGER peer_messages_touch BEFORE UPDATE ON convene.peer_messages
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+
+CREATE FUNCTION convene_private.takes_part(p_opt_in boolean, p_attendee_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p_opt_in AND NOT EXISTS (SELECT FROM convene.attendees r
+                                    WHERE r.id = p_attendee_id AND r.status IN ('cancelled', 'no_show'))
+$$;
+COMMENT ON FUNCTION convene_private.takes_part(boolean, uuid) IS 'Whether a row of event_attendees is of somebody who agreed to introductions and has not cancelled';
+
+-- Whoever takes their consent back gets nothing more that was under way, and a yes that nothing came of is none any more. What
+-- a worker is just being given is skipped here, so that nobody waits for workers: consent is looked at again there.
+CREATE FUNCTION convene_private.withdraw_peer_messages(p_contractor_id uuid, p_event_id uuid DEFAULT NULL) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE convene.event_peer_matches p
+    SET contractor1_response = CASE WHEN p.contractor1_id <> p_contractor_id THEN p.contractor1_response END,
+        contractor2_response = CASE WHEN p.contractor2_id <> p_contractor_id THEN p.contractor2_response END
+    WHERE p_contractor_id IN (p.contractor1_id, p.contractor2_id) AND p.contacts_exchanged_at IS NULL
+      AND (p_event_id IS NULL OR p.event_id = p_event_id)
+      AND CASE p_contractor_id WHEN p.contractor1_id THEN p.contractor1_response ELSE p.contractor2_response END;
+    WITH taken AS (
+        UPDATE convene.outbox o
+        SET status = 'cancelled', processed_at = now(), last_error = 'consent was taken back'
+        WHERE o.id IN (SELECT w.id FROM convene.outbox w JOIN convene.peer_messages m ON m.outbox_id = w.id
+                       WHERE m.contractor_id = p_contractor_id AND (p_event_id IS NULL OR m.event_id = p_event_id)
+                         AND m.status = 'queued' AND w.status = 'pending'
+                       FOR UPDATE OF w SKIP LOCKED)
+        RETURNING o.target_id)
+    UPDATE convene.peer_messages m
+    SET closed_at = coalesce(m.closed_at, now()),
+        status = CASE WHEN m.status = 'waiting' OR m.id IN (SELECT t.target_id FROM taken t) THEN 'cancelled' ELSE m.status END
+    WHERE m.contractor_id = p_contractor_id AND (p_event_id IS NULL OR m.event_id = p_event_id) AND m.direction = 'out'
+      AND (m.status = 'waiting' OR m.id IN (SELECT t.target_id FROM taken t) OR (m.is_prompt AND m.closed_at IS NULL))
+$$;
+COMMENT ON FUNCTION convene_private.withdraw_peer_messages(uuid, uuid) IS 'Takes back what is under way to a contractor, at one event or at all, and their yeses that nothing came of';
+
+-- Definer: the contractor changes their own consent, and may not write messages and matches.
+CREATE FUNCTION convene_private.end_peer_messages() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- Argument: the column that says whose messages they are. A contractor belongs to no event.
+    PERFORM convene_private.withdraw_peer_messages((to_jsonb(NEW) ->> TG_ARGV[0])::uuid, (to_jsonb(NEW) ->> 'event_id')::uuid);
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.end_peer_messages() IS 'Takes back what is under way to somebody who takes back their consent';
+CREATE TRIGGER event_attendees_end_messages AFTER UPDATE ON convene.event_attendees
+    FOR EACH ROW WHEN (OLD.peer_matching_opt_in AND NOT NEW.peer_matching_opt_in)
+    EXECUTE FUNCTION convene_private.end_peer_messages('contractor_id');
+CREATE TRIGGER contractors_end_messages AFTER UPDATE ON convene.contractors
+    FOR EACH ROW WHEN (OLD.messages_stopped_at IS NULL AND NEW.messages_stopped_at IS NOT NULL)
+    EXECUTE FUNCTION convene_private.end_peer_messages('id');
+
+-- Contacts change hands, and messages are handed out, under a lock on both contractors; a block takes the same locks, so that
+-- it comes either before or after. It writes them too, or a transaction with an older snapshot would not see that it was there.
+CREATE FUNCTION convene_private.lock_blocked_peers() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM convene.contractors c WHERE c.profile_id IN (NEW.blocker_profile, NEW.blocked_profile)
+    ORDER BY c.id FOR NO KEY UPDATE;
+    UPDATE convene.contractors c SET updated_at = now() WHERE c.profile_id IN (NEW.blocker_profile, NEW.blocked_profile);
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.lock_blocked_peers() IS 'A block waits for an exchange of contacts that is under way, or comes before it';
+CREATE TRIGGER person_blocks_peers BEFORE INSERT ON convene.person_blocks
+    FOR EACH ROW EXECUTE FUNCTION convene_private.lock_blocked_peers();
+
+INSERT INTO convene.settings (key, value, description) VALUES
+    ('peers.introductions_per_event', '5', 'The most introductions of one person at one event'),
+    ('peers.prompt_gap_minutes', '60', 'Minutes between two prompts to one person'),
+    ('peers.answer_minutes', '120', 'Minutes for which an unanswered question keeps the next one waiting'),
+    ('peers.quiet_from', '"22:00"', 'Nobody is asked anything from this time of the day on, where the event is'),
+    ('peers.quiet_until', '"07:00"', 'Until this one'),
+    ('peers.help_per_hour', '20', 'The most help lines to one person in an hour, so that two machines do not talk for ever');
 
 -- The caller's ids. Definer both: the policies of the tables they read are built on them.
 

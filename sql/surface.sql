@@ -194,6 +194,28 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
     ('meeting_ics(uuid,timestamp with time zone)', 'authenticated',
      'A meeting as an iCalendar file (RFC 5545), without contact data. For the two, organizers and the service. Errors: 42501.'),
 
+    -- The conversation of peers
+    ('send_peer_introduction(uuid,text,timestamp with time zone)', 'authenticated',
+     'For organizers: asks both of a match by SMS whether they want to be introduced, in p_message (placeholders as in a template of phase introduction, at most 1600 letters) or the event''s text. Per person, status: queued, waiting with reason and due_at (another question is open, an hour between prompts, night at the event), or refused (peers.introductions_per_event reached by one of them: neither is asked). Once is as good as twice. Errors: 42501, 22023 for a text that nothing fills in or that gives contacts away, 55000 without both consents, after a no, after the event.'),
+    ('record_peer_response(uuid,uuid,boolean,timestamp with time zone)', 'authenticated',
+     'Notes a contractor''s own yes or no to a match. With the second yes, and only then, both get the other''s phone and email, once: consent, blocks and the end of the event are looked at under lock at that moment. For the contractor and the service, not for organizers. Errors: 42501, 22004, 22023, 55000 without consent, after the event, for a no after the exchange.'),
+    ('handle_peer_message(text,text,timestamp with time zone,text)', 'service',
+     'Takes an SMS that came from p_phone: YES, NO, LATER, SKIP, a rating 1 to 10, STOP PEER, START PEER, the carriers'' STOP words; anything else gets a help line. Understood only if all of its words agree. Answers the one question that is open to the sender. Returns understood (also unknown_sender, ambiguous), match_id, question, replies, contacts_exchanged. p_external_id is the service''s id of the message: a delivery that comes again is repeated: true and does nothing. Errors: 22004, 22023.'),
+    ('suggested_prompt_times(uuid)', 'authenticated',
+     'For organizers: when people of an event are best asked, in order: 15 minutes before it, 5 before each break and session for networking, 5 after the beginning of lunch, 30 before its end. context: arrival, break, lunch, networking.'),
+    ('dispatch_due_prompts(uuid,timestamp with time zone)', 'authenticated',
+     'For organizers: sends what is due at p_now: matches from 0.85 at check-in, from 0.7 in breaks, all at lunch, whoever was missed at the end; what waited; a request for a rating two to three hours after a meeting; a follow-up after 30, 60 and 90 days. After the end of the event, unanswered questions and yeses that nothing came of lapse. Returns counts. Once is as good as twice.'),
+    ('follow_up_due(timestamp with time zone)', 'service',
+     'Who is to be asked whether they are still in touch, 30, 60 or 90 days after they met; dispatch_due_prompts() asks. follow_up_rate: the share, 0 to 1, of those of the event who answered and are; null before anybody answered.'),
+
+    -- Work for the world outside
+    ('claim_outbox(text,integer,interval)', 'service',
+     'Hands out up to p_limit (1 to 1000) pieces of work of a topic, each under a lease. An SMS comes with to, body and kind, rendered now: what has lost its consent is cancelled instead, prompts wait at night. At least once: send idempotency_key along. Errors: 22004, 22023, 55000 in a restored copy, see adopt_copy().'),
+    ('ack_outbox(uuid,jsonb,uuid)', 'service',
+     'Reports a piece of work as done, under its lease token, with what the other side said (at most 10000 bytes, or null). Twice is as good as once. Errors: P0002, 55000 if the lease went to somebody else, 54000.'),
+    ('nack_outbox(uuid,text,uuid,interval,boolean)', 'service',
+     'Gives a piece of work back with an error: tried again after a back-off, not before p_retry_after, or parked after the setting queue.max_attempts, or at once if p_permanent. Errors: P0002, 22004, 22023, 55000.'),
+
     -- Embeddings
     ('embed_text(text)', 'public',
      'The native embedding of a text, model convene-hash-v1: 256 numbers of unit length from hashed words and character n-grams, the same for the same text always; zeros for a text without letters and digits. Errors: 22004, 54000 above 1 MiB.'),

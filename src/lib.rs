@@ -15,6 +15,7 @@ mod health;
 mod install;
 mod leads;
 mod networking;
+mod outbox;
 mod owner;
 mod parallel;
 mod peers;

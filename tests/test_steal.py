@@ -44,6 +44,8 @@ class Target(NamedTuple):
     badge: uuid.UUID
     match: uuid.UUID
     neighbour: uuid.UUID
+    work: uuid.UUID
+    work_token: uuid.UUID
 
 
 AHEAD, LATER = "2031-05-05T10:00:00Z", "2031-05-05T10:30:00Z"
@@ -121,6 +123,14 @@ CASES = {
         lambda t: {"p_match_id": t.peer_match, "p_contractor_id": t.contractor, "p_rating": 9},
     "peer_match_metrics(uuid)": lambda t: {"p_event_id": t.event},
     "find_super_connectors(uuid,integer)": lambda t: {"p_event_id": t.event},
+    # The conversation, and work for the world outside
+    "send_peer_introduction(uuid,text,timestamp with time zone)": lambda t: {"p_match_id": t.peer_match},
+    "record_peer_response(uuid,uuid,boolean,timestamp with time zone)":
+        lambda t: {"p_match_id": t.peer_match, "p_contractor_id": t.contractor, "p_response": True},
+    "suggested_prompt_times(uuid)": lambda t: {"p_event_id": t.event},
+    "dispatch_due_prompts(uuid,timestamp with time zone)": lambda t: {"p_event_id": t.event},
+    "ack_outbox(uuid,jsonb,uuid)": lambda t: {"p_id": t.work, "p_result": Jsonb({}), "p_lease_token": t.work_token},
+    "nack_outbox(uuid,text,uuid,interval,boolean)": lambda t: {"p_id": t.work, "p_error": "x", "p_lease_token": t.work_token},
     "queue_crm_sync(uuid,text,integer,text[])": lambda t: {"p_sponsor_id": t.crm_sponsor, "p_crm_type": "hubspot"},
     "complete_crm_sync(uuid,text,uuid)": lambda t: {"p_job_id": t.crm_job, "p_crm_lead_id": "1", "p_lease_token": t.crm_token},
     "fail_crm_sync(uuid,text,uuid,interval)": lambda t: {"p_job_id": t.crm_job, "p_error": "x", "p_lease_token": t.crm_token},
@@ -152,7 +162,8 @@ FOR_ORGANIZERS = {key for key in CASES if key.startswith((
     "refresh_event", "recommendation_metrics", "evaluate_", "learn_",
     "generate_event_peer", "form_peer_groups", "peer_match_metrics", "find_super_connectors",
     "score_event_leads", "predict_sponsor", "renewal_predictions", "start_renewal", "list_sponsors", "add_sponsor",
-    "generate_event_matches", "networking_quality", "find_connectors"))}
+    "generate_event_matches", "networking_quality", "find_connectors",
+    "send_peer_introduction", "suggested_prompt_times", "dispatch_due_prompts"))}
 
 
 @pytest.fixture(scope="module")
@@ -193,9 +204,12 @@ def world(db):
         peers, sync = add_peers(connection, alpha), add_crm_sync(connection, alpha)
         sponsor, lead, badge = add_leads(connection, alpha)
         matched = add_networking(connection, alpha)
+        connection.execute("INSERT INTO convene.outbox (topic, target_kind, target_id) VALUES ('crm', 'lead', gen_random_uuid())")
+        work, work_token = connection.execute("SELECT id, lease_token FROM convene.claim_outbox('crm', 1, '1 day')").fetchone()
     return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub, *peers, *sync,
                                partner=alpha.people[3].id, meeting=meetings[0], begun=meetings[1],
-                               sponsor=sponsor, lead=lead, badge=badge, match=matched[0], neighbour=matched[1])
+                               sponsor=sponsor, lead=lead, badge=badge, match=matched[0], neighbour=matched[1],
+                               work=work, work_token=work_token)
 
 
 def add_peers(conn, event):

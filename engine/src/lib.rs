@@ -2,6 +2,7 @@
 
 pub mod agenda;
 pub mod collaborative;
+pub mod conversation;
 pub mod error;
 pub mod evaluation;
 pub mod leads;

@@ -115,3 +115,45 @@ pub fn peer_match(id: Option<pgrx::Uuid>) -> Outcome<Match> {
     })?;
     found.ok_or_else(|| caller.refuse("match", id))
 }
+
+/// The match, if it is one of this contractor's, and the caller is that contractor or the service:
+/// what a person agrees to is theirs alone, and no organizer's. Whether it is the service.
+pub fn own_match(
+    id: Option<pgrx::Uuid>,
+    contractor_id: Option<pgrx::Uuid>,
+) -> Outcome<(pgrx::Uuid, pgrx::Uuid, bool)> {
+    let contractor_id = contractor(contractor_id)?;
+    let found = peer_match(id)?;
+    if contractor_id == found.contractors.0 || contractor_id == found.contractors.1 {
+        return Ok((found.id, contractor_id, found.caller.is_service()));
+    }
+    if !found.caller.is_service() {
+        return Err(not_allowed("match"));
+    }
+    invalid(
+        format!("contractor {contractor_id} is not one of match {}", found.id),
+        "",
+        "Pass one of the two contractors of the match.",
+    )
+}
+
+const MANAGED_MATCH: &str = "
+    SELECT m.id
+      FROM convene.event_peer_matches m
+      JOIN convene.events e ON e.id = m.event_id
+     WHERE m.id = $1
+       AND ($2 OR e.organization_id = ANY (ARRAY(
+                 SELECT convene_private.my_managed_organization_ids())))";
+
+/// The match, if the caller organizes its event or is the service; whether it is the service.
+pub fn managed_match(id: Option<pgrx::Uuid>) -> Outcome<(pgrx::Uuid, bool)> {
+    let caller = auth::caller()?;
+    let id = required(id, "p_match_id")?;
+    let found = with_owner(|| {
+        db::read_one(MANAGED_MATCH, &[id.into(), caller.is_service().into()], |row| {
+            row.want::<pgrx::Uuid>(1)
+        })
+    })?;
+    let id = found.ok_or_else(|| caller.refuse("match", id))?;
+    Ok((id, caller.is_service()))
+}

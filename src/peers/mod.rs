@@ -2,6 +2,7 @@
 
 mod access;
 mod apart;
+pub mod conversation;
 mod create;
 mod crowd;
 mod find;

@@ -1,0 +1,60 @@
+"""A stand-in for an SMS gateway: it fails as told, keeps what arrived, and sends once for one idempotency key."""
+
+import json
+import random
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Gateway:
+    """`plan(request number)` names what happens: ok, 429, 500, 400, hang, lost (sent, but no answer), torn (half an answer)."""
+
+    def __init__(self, plan=lambda number: "ok"):
+        self.plan, self.lock = plan, threading.Lock()
+        self.requests, self.messages = [], {}
+        gateway = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                gateway.answer(self)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, handler):
+        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        key = handler.headers["Idempotency-Key"]
+        with self.lock:
+            self.requests.append(key)
+            what = self.plan(len(self.requests))
+            if what in ("ok", "lost", "torn"):
+                self.messages.setdefault(key, body)
+        if what == "hang":
+            time.sleep(1.0)
+        if what in ("hang", "lost"):
+            handler.close_connection = True
+            return
+        status = {"ok": 200, "torn": 200}.get(what) or int(what)
+        answer = json.dumps({"id": f"gw-{key}"}).encode()
+        handler.send_response(status)
+        if status == 429:
+            handler.send_header("Retry-After", "1")
+        handler.send_header("Content-Length", str(len(answer) + (50 if what == "torn" else 0)))
+        handler.end_headers()
+        handler.wfile.write(answer)
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def at_random(seed, *outcomes):
+    """A plan that draws from these, the same for the same seed."""
+    draw = random.Random(seed)
+    return lambda number: draw.choice(outcomes)

@@ -1,0 +1,143 @@
+"""The reference worker against a stand-in gateway that fails: each message arrives once, whatever happens in between."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from lib.cluster import ROOT
+from lib.gateway import Gateway, at_random
+from lib.talk import Talk
+
+WORKER = ROOT / "examples" / "sms-worker" / "worker.py"
+
+
+@pytest.fixture(scope="module")
+def worker():
+    spec = importlib.util.spec_from_file_location("sms_worker", WORKER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def talk(fresh_db):
+    """Sixteen people in eight pairs, all of whom are to be asked."""
+    with fresh_db.connect() as conn:
+        conn.execute("SELECT convene.adopt_copy()")
+        conn.execute("UPDATE convene.settings SET value = '0' WHERE key LIKE 'queue.backoff%'")
+        conn.execute("UPDATE convene.settings SET value = '40' WHERE key = 'queue.max_attempts'")
+        made = Talk(conn, "worked")
+        made.db = fresh_db
+        people = [made.person(f"P{number}") for number in range(16)]
+        made.pairs = [made.match(*people[at:at + 2]) for at in range(0, 16, 2)]
+        for pair in made.pairs:
+            made.introduce(pair)
+        yield made
+
+
+@pytest.fixture
+def gateway(request):
+    made = Gateway()
+    yield made
+    made.close()
+
+
+def drain(worker, talk, gateway, workers=1, timeout=0.3):
+    """Lets workers run until nothing is left to do."""
+    def run():
+        with talk.db.connect() as conn:
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                if not worker.work_once(conn, gateway.url, 5, "30 seconds", timeout):
+                    if not conn.execute("SELECT 1 FROM convene.outbox WHERE status IN ('pending', 'leased')").fetchone():
+                        return
+                    time.sleep(0.05)
+
+    threads = [threading.Thread(target=run) for _ in range(workers)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+
+
+def states(talk):
+    return dict(talk.conn.execute("SELECT status, count(*) FROM convene.outbox GROUP BY status").fetchall())
+
+
+def test_a_round_without_trouble(worker, talk, gateway):
+    drain(worker, talk, gateway)
+    assert len(gateway.requests) == len(gateway.messages) == 16 and states(talk) == {"done": 16}
+    assert {message["to"] for message in gateway.messages.values()} == {who.phone for who in talk.people}
+    assert talk.one("SELECT count(*) FROM convene.peer_messages WHERE status = 'sent' AND sent_at IS NOT NULL AND body IS NOT NULL") == 16
+    assert talk.one("SELECT count(*) FROM convene.outbox WHERE result->>'id' = 'gw-' || idempotency_key") == 16
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_message_arrives_once_through_failures_of_every_kind(worker, talk, gateway, seed, workers):
+    gateway.plan = at_random(seed, "ok", "ok", "429", "500", "lost", "torn", "hang")
+    talk.conn.execute("UPDATE convene.outbox SET priority = 1")
+    drain(worker, talk, gateway, workers)
+    assert states(talk) == {"done": 16} and len(gateway.messages) == 16
+    assert len(gateway.requests) > 16
+    assert sorted(message["to"] for message in gateway.messages.values()) == sorted(who.phone for who in talk.people)
+
+
+def test_a_gateway_that_asks_for_patience_is_given_it(worker, talk, gateway):
+    gateway.plan = lambda number: "429"
+    with talk.db.connect() as conn:
+        assert worker.work_once(conn, gateway.url) == 16
+        assert worker.work_once(conn, gateway.url) == 0
+    wait = talk.one("SELECT min(available_at - now()) > '0.2 s' AND max(available_at - now()) < '2 s' FROM convene.outbox")
+    assert wait is True and talk.one("SELECT DISTINCT last_error FROM convene.outbox") == "HTTP 429"
+
+
+def test_what_cannot_help_is_not_tried_again(worker, talk, gateway):
+    gateway.plan = lambda number: "400"
+    drain(worker, talk, gateway)
+    assert states(talk) == {"failed": 16} and len(gateway.requests) == 16
+    # A question that never arrived is not open.
+    assert all(talk.open(who) is None for who in talk.people)
+
+
+def test_a_worker_that_dies_between_sending_and_reporting_sends_nothing_twice(worker, talk, gateway):
+    with talk.db.connect() as conn:
+        for _, key, message, _ in conn.execute("SELECT id, idempotency_key, payload, lease_token FROM convene.claim_outbox('sms', 7, '0.3 s')"):
+            worker.send(gateway.url, key, message)
+    time.sleep(0.4)
+    drain(worker, talk, gateway)
+    assert len(gateway.requests) == 16 + 7 and len(gateway.messages) == 16 and states(talk) == {"done": 16}
+
+
+def test_what_comes_in_goes_through_the_same_worker(worker, talk):
+    who = talk.people[0]
+    talk.conn.execute("UPDATE convene.events SET start_at = now() - '1 hour'::interval, end_at = now() + '1 hour'::interval")
+    first = worker.receive(talk.conn, {"from": who.phone, "text": "YES", "id": "gw-in-1"})
+    again = worker.receive(talk.conn, {"from": who.phone, "text": "YES", "id": "gw-in-1"})
+    assert (first["understood"], first["repeated"], again["repeated"]) == ("yes", False, True)
+
+
+def test_the_program_runs_and_ends_when_it_is_told(talk, gateway):
+    with talk.db.connect() as conn:
+        url = f"host={conn.info.host} port={conn.info.port} user=postgres dbname={conn.info.dbname}"
+    environment = {**os.environ, "DATABASE_URL": url, "GATEWAY_URL": gateway.url}
+    process = subprocess.Popen([sys.executable, WORKER], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 30
+        while len(gateway.messages) < 16 and time.monotonic() < until:
+            time.sleep(0.1)
+        # What is queued while it sleeps is sent as soon as the database says so.
+        talk.say(talk.people[0], "YES")
+        woken = time.monotonic()
+        while len(gateway.messages) < 17 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert len(gateway.messages) == 17 and time.monotonic() - woken < 3
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
