@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Runs the benchmarks; a name runs one part. `security` and `peers` are files of their own; the
-# first takes a divisor of its sizes, the second the names of its parts.
+# Runs the benchmarks; a name runs one part. `security`, `peers` and `leads` are files of their own; the
+# first takes a divisor of its sizes, the others take the names of their parts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=.tools/venv/bin/python
 case ${1:-} in
   security) exec "$python" bench/security.py "${@:2}" ;;
   peers) exec "$python" bench/peers.py "${@:2}" ;;
-  "") "$python" bench/recommendation.py && "$python" bench/peers.py && exec "$python" bench/security.py ;;
+  leads) exec "$python" bench/leads.py "${@:2}" ;;
+  "") "$python" bench/recommendation.py && "$python" bench/peers.py && "$python" bench/leads.py && exec "$python" bench/security.py ;;
   *) exec "$python" bench/recommendation.py "$@" ;;
 esac

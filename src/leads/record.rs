@@ -29,7 +29,7 @@ fn record_lead_interaction(
     p_sponsor_id: Option<pgrx::Uuid>,
     p_attendee_id: Option<pgrx::Uuid>,
     p_kind: Option<&str>,
-    p_at: default!(Option<TimestampWithTimeZone>, "clock_timestamp()"),
+    p_at: default!(Option<TimestampWithTimeZone>, "now()"),
     p_details: default!(Option<Document>, "'{}'"),
     p_external_id: default!(Option<&str>, "NULL"),
     p_badge_token: default!(Option<&str>, "NULL"),
