@@ -87,7 +87,8 @@ pub fn prompt_times(start: Option<i64>, end: Option<i64>, sessions: &[Session]) 
         times.push(arrival(start));
     }
     let mut sessions: Vec<&Session> = sessions.iter().collect();
-    sessions.sort_by(|a, b| (a.start, a.context, &a.room).cmp(&(b.start, b.context, &b.room)));
+    // Of breaks at the same time the one whose place has a name.
+    sessions.sort_by_key(|one| (one.start, one.context, one.room.is_none(), one.room.as_deref()));
     let mut breaks = 0;
     for session in sessions {
         let time = in_session(session, breaks == 0);
