@@ -69,3 +69,5 @@ FROM convene.find_similar_sessions(:'example', 5) f JOIN convene.sessions s ON s
 ORDER BY f.similarity_score DESC;
 
 \ir demo/leads.sql
+
+\ir demo/introduction.sql
