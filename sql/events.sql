@@ -18,10 +18,12 @@ CREATE TABLE convene.venues (
     time_zone text NOT NULL DEFAULT 'UTC',
     capacity integer CHECK (capacity > 0),
     website text,
+    is_public boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE convene.venues IS 'Places where events happen, kept by the organization that uses them';
+COMMENT ON COLUMN convene.venues.is_public IS 'A public event, or a session of one, names it; kept by triggers, whatever is written';
 CREATE INDEX idx_venues_organization ON convene.venues (organization_id);
 CREATE TRIGGER venues_time_zone BEFORE INSERT OR UPDATE OF time_zone ON convene.venues
     FOR EACH ROW EXECUTE FUNCTION convene_private.check_time_zone();
@@ -37,6 +39,7 @@ CREATE TABLE convene.events (
     title text NOT NULL CHECK (title <> ''),
     description text,
     status text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'published', 'cancelled', 'completed')),
+    is_public boolean NOT NULL GENERATED ALWAYS AS (status IN ('published', 'completed')) STORED,
     start_at timestamptz,
     end_at timestamptz,
     time_zone text NOT NULL DEFAULT 'UTC',
@@ -50,10 +53,12 @@ CREATE TABLE convene.events (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (id, organization_id),
+    UNIQUE (id, is_public),
     CHECK (end_at > start_at)
 );
 COMMENT ON TABLE convene.events IS 'Events. Published and completed ones are public, the others are seen by their people only';
 COMMENT ON COLUMN convene.events.organizer_id IS 'The responsible person; rights come from organization_members, not from here';
+COMMENT ON COLUMN convene.events.is_public IS 'Published or completed; the parts of the programme repeat it as event_public, so that reading them asks nothing about events';
 COMMENT ON COLUMN convene.events.time_zone IS 'Zone of local times and of days at this event';
 COMMENT ON COLUMN convene.events.session_clash_rule IS 'What happens when somebody registers for two sessions at the same time: refused, told, or nothing';
 CREATE INDEX idx_events_organization ON convene.events (organization_id);
@@ -65,6 +70,20 @@ CREATE TRIGGER events_time_zone BEFORE INSERT OR UPDATE OF time_zone ON convene.
 CREATE TRIGGER events_touch BEFORE UPDATE ON convene.events
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
+-- The parts of a programme carry whether their event is public: row security reads it from the row that is asked for, where a
+-- list of all public events would be made for each query. This fills it in, whatever was written, and the foreign key over
+-- (event_id, event_public) keeps it from then on. Locks as that key will, so that an event which is being published is waited
+-- for. Definer: whether the caller may write is for the policies to say.
+CREATE FUNCTION convene_private.place_in_programme() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    SELECT e.is_public INTO NEW.event_public FROM convene.events e WHERE e.id = NEW.event_id FOR KEY SHARE;
+    -- An event that is not there is the foreign key's to refuse.
+    NEW.event_public := coalesce(NEW.event_public, false);
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.place_in_programme() IS 'Fills in whether the event of a row is public';
+
 ALTER TABLE convene.scoring_weights ADD CONSTRAINT scoring_weights_event_id_fkey
     FOREIGN KEY (event_id) REFERENCES convene.events ON DELETE CASCADE;
 ALTER TABLE convene.person_reports ADD CONSTRAINT person_reports_event_id_fkey
@@ -72,7 +91,8 @@ ALTER TABLE convene.person_reports ADD CONSTRAINT person_reports_event_id_fkey
 
 CREATE TABLE convene.speakers (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    event_public boolean NOT NULL DEFAULT false,
     contact_id uuid,
     full_name text,
     bio text,
@@ -101,19 +121,24 @@ CREATE TABLE convene.speakers (
     assigned_to uuid REFERENCES convene.users ON DELETE SET NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (id, event_id)
+    UNIQUE (id, event_id),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.speakers IS 'Speakers of an event; API roles read what the programme shows, not fee, travel and contract';
+COMMENT ON COLUMN convene.speakers.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.speakers.full_name IS 'The name in the programme';
 COMMENT ON COLUMN convene.speakers.presentation_duration IS 'Minutes';
 CREATE INDEX idx_speakers_event ON convene.speakers (event_id);
 CREATE INDEX idx_speakers_assigned_to ON convene.speakers (assigned_to);
+CREATE TRIGGER speakers_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.speakers
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER speakers_touch BEFORE UPDATE ON convene.speakers
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
 CREATE TABLE convene.sessions (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    event_public boolean NOT NULL DEFAULT false,
     speaker_id uuid,
     venue_id uuid REFERENCES convene.venues ON DELETE SET NULL,
     title text NOT NULL CHECK (title <> ''),
@@ -141,9 +166,11 @@ CREATE TABLE convene.sessions (
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (id, event_id),
     CHECK (end_time > start_time),
-    FOREIGN KEY (speaker_id, event_id) REFERENCES convene.speakers (id, event_id) ON DELETE SET NULL (speaker_id)
+    FOREIGN KEY (speaker_id, event_id) REFERENCES convene.speakers (id, event_id) ON DELETE SET NULL (speaker_id),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.sessions IS 'The programme of an event';
+COMMENT ON COLUMN convene.sessions.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.sessions.current_registrations IS 'Places taken, kept by session_registrations; also what the recommendation document calls registration_count';
 COMMENT ON COLUMN convene.sessions.max_attendees IS 'Null: no limit';
 CREATE INDEX idx_sessions_event ON convene.sessions (event_id, start_time);
@@ -152,6 +179,8 @@ CREATE INDEX idx_sessions_venue ON convene.sessions (venue_id, event_id);
 CREATE TRIGGER sessions_keep_event BEFORE UPDATE ON convene.sessions
     FOR EACH ROW WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id)
     EXECUTE FUNCTION convene_private.refuse_change('event_id');
+CREATE TRIGGER sessions_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.sessions
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER sessions_touch BEFORE UPDATE ON convene.sessions
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -215,7 +244,8 @@ CREATE TRIGGER attendees_touch BEFORE UPDATE ON convene.attendees
 
 CREATE TABLE convene.event_materials (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    event_public boolean NOT NULL DEFAULT false,
     session_id uuid,
     uploaded_by uuid REFERENCES convene.users ON DELETE SET NULL,
     title text NOT NULL CHECK (title <> ''),
@@ -235,20 +265,25 @@ CREATE TABLE convene.event_materials (
     category text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    FOREIGN KEY (session_id, event_id) REFERENCES convene.sessions (id, event_id) ON DELETE SET NULL (session_id)
+    FOREIGN KEY (session_id, event_id) REFERENCES convene.sessions (id, event_id) ON DELETE SET NULL (session_id),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.event_materials IS 'Slides, recordings and papers of an event or of one of its sessions';
+COMMENT ON COLUMN convene.event_materials.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.event_materials.file_duration IS 'Seconds, for audio and video';
 COMMENT ON COLUMN convene.event_materials.access_level IS 'Staff of the organization sees every level; speakers_only and sponsors_only are staff''s for now';
 CREATE INDEX idx_event_materials_event ON convene.event_materials (event_id, access_level);
 CREATE INDEX idx_event_materials_session ON convene.event_materials (session_id);
 CREATE INDEX idx_event_materials_uploaded_by ON convene.event_materials (uploaded_by);
+CREATE TRIGGER event_materials_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.event_materials
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER event_materials_touch BEFORE UPDATE ON convene.event_materials
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
 CREATE TABLE convene.event_announcements (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    event_public boolean NOT NULL DEFAULT false,
     session_id uuid,
     author_id uuid REFERENCES convene.users ON DELETE SET NULL,
     title text NOT NULL CHECK (title <> ''),
@@ -269,9 +304,11 @@ CREATE TABLE convene.event_announcements (
     updated_at timestamptz NOT NULL DEFAULT now(),
     CHECK (status <> 'scheduled' OR scheduled_for IS NOT NULL),
     CHECK (status <> 'sent' OR sent_at IS NOT NULL),
-    FOREIGN KEY (session_id, event_id) REFERENCES convene.sessions (id, event_id) ON DELETE SET NULL (session_id)
+    FOREIGN KEY (session_id, event_id) REFERENCES convene.sessions (id, event_id) ON DELETE SET NULL (session_id),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.event_announcements IS 'What the organizer tells people of an event or of one of its sessions';
+COMMENT ON COLUMN convene.event_announcements.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.event_announcements.target_audience IS 'all: whoever sees the event; staff of the organization sees every announcement';
 COMMENT ON COLUMN convene.event_announcements.target_segments IS 'A narrower choice within the audience of those whom it is delivered to; not a secret to the others';
 COMMENT ON COLUMN convene.event_announcements.sent_at IS 'Set when the status becomes sent';
@@ -280,6 +317,8 @@ CREATE INDEX idx_event_announcements_event ON convene.event_announcements (event
 CREATE INDEX idx_event_announcements_session ON convene.event_announcements (session_id);
 CREATE INDEX idx_event_announcements_author ON convene.event_announcements (author_id);
 CREATE INDEX idx_event_announcements_scheduled ON convene.event_announcements (scheduled_for) WHERE status = 'scheduled';
+CREATE TRIGGER event_announcements_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.event_announcements
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER event_announcements_touch BEFORE UPDATE ON convene.event_announcements
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -389,32 +428,37 @@ CREATE FUNCTION convene_private.my_analysed_event_ids() RETURNS SETOF uuid
 $$;
 COMMENT ON FUNCTION convene_private.my_analysed_event_ids() IS 'Events whose analytics the caller may read';
 
-CREATE FUNCTION convene_private.visible_event_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT e.id FROM convene.events e WHERE e.status IN ('published', 'completed')
-    UNION SELECT convene_private.my_attended_event_ids()
-    UNION SELECT convene_private.my_staffed_event_ids()
-$$;
-COMMENT ON FUNCTION convene_private.visible_event_ids() IS 'Public events, and those the caller attends or works for';
+CREATE FUNCTION convene_private.my_venue_ids() RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    attended uuid[] := ARRAY(SELECT convene_private.my_attended_event_ids());
+    organizations uuid[] := ARRAY(SELECT convene_private.my_organization_ids());
+BEGIN
+    RETURN QUERY
+    SELECT v.id FROM convene.venues v WHERE v.organization_id = ANY (organizations)
+    UNION SELECT e.venue_id FROM convene.events e
+    WHERE e.venue_id IS NOT NULL AND (e.id = ANY (attended) OR e.organization_id = ANY (organizations))
+    UNION SELECT s.venue_id FROM convene.sessions s WHERE s.venue_id IS NOT NULL AND s.event_id = ANY (attended)
+    UNION SELECT s.venue_id FROM convene.sessions s JOIN convene.events e ON e.id = s.event_id
+    WHERE s.venue_id IS NOT NULL AND e.organization_id = ANY (organizations);
+END $$;
+COMMENT ON FUNCTION convene_private.my_venue_ids() IS 'Venues of the caller''s organizations, and of what these organize and the caller attends';
 
-CREATE FUNCTION convene_private.visible_venue_ids() RETURNS SETOF uuid
+CREATE FUNCTION convene_private.public_venue_ids() RETURNS SETOF uuid
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    WITH events AS MATERIALIZED (SELECT ARRAY(SELECT convene_private.visible_event_ids()) AS ids)
-    SELECT v.id FROM convene.venues v
-    WHERE v.organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids()))
-       OR EXISTS (SELECT FROM convene.events e WHERE e.venue_id = v.id AND e.id = ANY ((SELECT ids FROM events)::uuid[]))
-       OR EXISTS (SELECT FROM convene.sessions s
-                  WHERE s.venue_id = v.id AND s.event_id = ANY ((SELECT ids FROM events)::uuid[]))
+    SELECT v.id FROM convene.venues v WHERE v.is_public
 $$;
-COMMENT ON FUNCTION convene_private.visible_venue_ids() IS 'Venues of visible events and sessions, and of the caller''s organizations';
+COMMENT ON FUNCTION convene_private.public_venue_ids() IS 'Venues that everybody sees';
 
 -- Policies. Where the caller can make the row, its organization is an arm of SELECT as well: the id of a row that this
--- very statement inserts is in no list yet, and INSERT ... RETURNING has to find it.
+-- very statement inserts is in no list yet, and INSERT ... RETURNING has to find it. A list is made when the first row asks for
+-- it, so arms that ask for none come first: for what is public no list is ever made.
 
 ALTER TABLE convene.venues ENABLE ROW LEVEL SECURITY;
 CREATE POLICY venues_select ON convene.venues FOR SELECT
-    USING (id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))
-           OR organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
+    USING (is_public
+           OR organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids()))
+           OR id = ANY (ARRAY(SELECT convene_private.my_venue_ids())));
 CREATE POLICY venues_insert ON convene.venues FOR INSERT
     WITH CHECK (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids())));
 CREATE POLICY venues_update ON convene.venues FOR UPDATE
@@ -425,21 +469,77 @@ CREATE POLICY venues_delete ON convene.venues FOR DELETE
 -- A venue is public with the event that names it, so nobody may name one they cannot see.
 ALTER TABLE convene.events ENABLE ROW LEVEL SECURITY;
 CREATE POLICY events_select ON convene.events FOR SELECT
-    USING (id = ANY (ARRAY(SELECT convene_private.visible_event_ids()))
-           OR organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
+    USING (is_public
+           OR organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids()))
+           OR id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids())));
 CREATE POLICY events_insert ON convene.events FOR INSERT
     WITH CHECK (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids()))
-                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))));
+                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.my_venue_ids()))
+                     OR venue_id = ANY (ARRAY(SELECT convene_private.public_venue_ids()))));
 CREATE POLICY events_update ON convene.events FOR UPDATE
     USING (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids())))
     WITH CHECK (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids()))
-                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))));
+                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.my_venue_ids()))
+                     OR venue_id = ANY (ARRAY(SELECT convene_private.public_venue_ids()))));
 CREATE POLICY events_delete ON convene.events FOR DELETE
     USING (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids())));
 
+-- Whoever gives up a venue locks it before they look who else names it, and whoever names it keeps it from being given up.
+CREATE FUNCTION convene_private.venue_is_public(p_venue_id uuid) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM convene.events e WHERE e.venue_id = p_venue_id AND e.is_public)
+        OR EXISTS (SELECT FROM convene.sessions s WHERE s.venue_id = p_venue_id AND s.event_public);
+END $$;
+COMMENT ON FUNCTION convene_private.venue_is_public(uuid) IS 'Whether a public event or a session of one names the venue';
+
+CREATE FUNCTION convene_private.note_venue() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' AND OLD.venue_id IS NOT NULL THEN
+        PERFORM FROM convene.venues v WHERE v.id = OLD.venue_id AND v.is_public FOR NO KEY UPDATE;
+        UPDATE convene.venues v SET is_public = false
+        WHERE FOUND AND v.id = OLD.venue_id AND NOT convene_private.venue_is_public(v.id);
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.venue_id IS NOT NULL THEN
+        PERFORM FROM convene.venues v WHERE v.id = NEW.venue_id AND v.is_public FOR SHARE;
+        IF NOT FOUND AND convene_private.venue_is_public(NEW.venue_id) THEN
+            UPDATE convene.venues v SET is_public = true WHERE v.id = NEW.venue_id;
+        END IF;
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.note_venue() IS 'Keeps venues.is_public';
+CREATE TRIGGER events_venue_named AFTER INSERT ON convene.events
+    FOR EACH ROW WHEN (NEW.venue_id IS NOT NULL) EXECUTE FUNCTION convene_private.note_venue();
+CREATE TRIGGER events_venue_changed AFTER UPDATE ON convene.events
+    FOR EACH ROW WHEN (OLD.venue_id IS DISTINCT FROM NEW.venue_id OR OLD.is_public <> NEW.is_public)
+    EXECUTE FUNCTION convene_private.note_venue();
+CREATE TRIGGER events_venue_left AFTER DELETE ON convene.events
+    FOR EACH ROW WHEN (OLD.venue_id IS NOT NULL) EXECUTE FUNCTION convene_private.note_venue();
+CREATE TRIGGER sessions_venue_named AFTER INSERT ON convene.sessions
+    FOR EACH ROW WHEN (NEW.venue_id IS NOT NULL) EXECUTE FUNCTION convene_private.note_venue();
+CREATE TRIGGER sessions_venue_changed AFTER UPDATE ON convene.sessions
+    FOR EACH ROW WHEN (OLD.venue_id IS DISTINCT FROM NEW.venue_id OR OLD.event_public <> NEW.event_public)
+    EXECUTE FUNCTION convene_private.note_venue();
+CREATE TRIGGER sessions_venue_left AFTER DELETE ON convene.sessions
+    FOR EACH ROW WHEN (OLD.venue_id IS NOT NULL) EXECUTE FUNCTION convene_private.note_venue();
+
+CREATE FUNCTION convene_private.place_venue() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.is_public := convene_private.venue_is_public(NEW.id);
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.place_venue() IS 'Fills in whether a venue is public';
+CREATE TRIGGER venues_public BEFORE INSERT OR UPDATE OF id, is_public ON convene.venues
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_venue();
+
 ALTER TABLE convene.speakers ENABLE ROW LEVEL SECURITY;
 CREATE POLICY speakers_select ON convene.speakers FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+    USING (event_public
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY speakers_insert ON convene.speakers FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY speakers_update ON convene.speakers FOR UPDATE
@@ -449,14 +549,18 @@ CREATE POLICY speakers_delete ON convene.speakers FOR DELETE
 
 ALTER TABLE convene.sessions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY sessions_select ON convene.sessions FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+    USING (event_public
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY sessions_insert ON convene.sessions FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids()))
-                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))));
+                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.my_venue_ids()))
+                     OR venue_id = ANY (ARRAY(SELECT convene_private.public_venue_ids()))));
 CREATE POLICY sessions_update ON convene.sessions FOR UPDATE
     USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())))
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids()))
-                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))));
+                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.my_venue_ids()))
+                     OR venue_id = ANY (ARRAY(SELECT convene_private.public_venue_ids()))));
 CREATE POLICY sessions_delete ON convene.sessions FOR DELETE
     USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 
@@ -496,9 +600,9 @@ CREATE TRIGGER attendees_guard BEFORE UPDATE ON convene.attendees
 
 ALTER TABLE convene.event_materials ENABLE ROW LEVEL SECURITY;
 CREATE POLICY event_materials_select ON convene.event_materials FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids()))
-           OR (access_level = 'attendees_only' AND event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids())))
-           OR (access_level = 'public' AND event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids()))));
+    USING ((access_level = 'public' AND event_public)
+           OR (access_level IN ('public', 'attendees_only') AND event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids())))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY event_materials_insert ON convene.event_materials FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY event_materials_update ON convene.event_materials FOR UPDATE
@@ -508,11 +612,10 @@ CREATE POLICY event_materials_delete ON convene.event_materials FOR DELETE
 
 ALTER TABLE convene.event_announcements ENABLE ROW LEVEL SECURITY;
 CREATE POLICY event_announcements_select ON convene.event_announcements FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids()))
-           OR (status = 'sent' AND target_audience = 'attendees'
+    USING ((status = 'sent' AND target_audience = 'all' AND event_public)
+           OR (status = 'sent' AND target_audience IN ('all', 'attendees')
                AND event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids())))
-           OR (status = 'sent' AND target_audience = 'all'
-               AND event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids()))));
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY event_announcements_insert ON convene.event_announcements FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY event_announcements_update ON convene.event_announcements FOR UPDATE

@@ -46,18 +46,23 @@ CREATE TRIGGER networking_preferences_touch BEFORE UPDATE ON convene.networking_
 
 CREATE TABLE convene.goal_complements (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    event_id uuid REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid,
+    event_public boolean NOT NULL DEFAULT false,
     looking_for text NOT NULL CHECK (looking_for <> '' AND looking_for = lower(btrim(looking_for))),
     can_offer text NOT NULL CHECK (can_offer <> '' AND can_offer = lower(btrim(can_offer))),
     strength numeric(4,3) NOT NULL DEFAULT 1 CHECK (strength BETWEEN 0 AND 1),
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE NULLS NOT DISTINCT (event_id, looking_for, can_offer)
+    UNIQUE NULLS NOT DISTINCT (event_id, looking_for, can_offer),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.goal_complements IS 'Which offer meets which want; equal words always meet';
+COMMENT ON COLUMN convene.goal_complements.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.goal_complements.event_id IS 'Null: for every event that has no row of its own for the two words';
 COMMENT ON COLUMN convene.goal_complements.looking_for IS 'In lower case, as is can_offer; the words of people are compared in lower case';
 COMMENT ON COLUMN convene.goal_complements.strength IS '1: meets it fully; 0: does not, which takes a pair of the general list out for an event';
+CREATE TRIGGER goal_complements_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.goal_complements
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER goal_complements_touch BEFORE UPDATE ON convene.goal_complements
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -841,7 +846,9 @@ CREATE POLICY networking_preferences_update ON convene.networking_preferences FO
 
 ALTER TABLE convene.goal_complements ENABLE ROW LEVEL SECURITY;
 CREATE POLICY goal_complements_select ON convene.goal_complements FOR SELECT
-    USING (event_id IS NULL OR event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+    USING (event_public OR event_id IS NULL
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY goal_complements_insert ON convene.goal_complements FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY goal_complements_update ON convene.goal_complements FOR UPDATE

@@ -74,7 +74,8 @@ CREATE POLICY session_interactions_delete ON convene.session_interactions FOR DE
 CREATE TABLE convene.session_embeddings (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     session_id uuid NOT NULL UNIQUE,
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    event_public boolean NOT NULL DEFAULT false,
     embedding @extschema:vector@.vector NOT NULL,
     source_text text NOT NULL,
     embedding_model text NOT NULL REFERENCES convene.embedding_models ON UPDATE CASCADE,
@@ -83,9 +84,11 @@ CREATE TABLE convene.session_embeddings (
     difficulty_level text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    FOREIGN KEY (session_id, event_id) REFERENCES convene.sessions (id, event_id) ON DELETE CASCADE
+    FOREIGN KEY (session_id, event_id) REFERENCES convene.sessions (id, event_id) ON DELETE CASCADE,
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.session_embeddings IS 'One vector per session, of whichever model; vectors of two models are never compared';
+COMMENT ON COLUMN convene.session_embeddings.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.session_embeddings.embedding IS 'Has the dimension that embedding_models gives its model';
 COMMENT ON COLUMN convene.session_embeddings.source_text IS 'The text that was embedded';
 COMMENT ON COLUMN convene.session_embeddings.embedding_model IS 'Left out: the default of embedding_models';
@@ -95,7 +98,9 @@ CREATE INDEX idx_session_embeddings_model ON convene.session_embeddings (embeddi
 CREATE INDEX idx_session_embeddings_topics ON convene.session_embeddings USING gin (topics);
 ALTER TABLE convene.session_embeddings ENABLE ROW LEVEL SECURITY;
 CREATE POLICY session_embeddings_select ON convene.session_embeddings FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+    USING (event_public
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY session_embeddings_insert ON convene.session_embeddings FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY session_embeddings_update ON convene.session_embeddings FOR UPDATE
@@ -358,6 +363,8 @@ END $$;
 COMMENT ON FUNCTION convene_private.place_embedding() IS 'Checks the dimension of an embedding and completes it from its session';
 CREATE TRIGGER session_embeddings_place BEFORE INSERT OR UPDATE ON convene.session_embeddings
     FOR EACH ROW EXECUTE FUNCTION convene_private.place_embedding();
+CREATE TRIGGER session_embeddings_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.session_embeddings
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER session_embeddings_touch BEFORE UPDATE ON convene.session_embeddings
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 

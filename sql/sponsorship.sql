@@ -3,7 +3,8 @@
 
 CREATE TABLE convene.sponsorship_packages (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    event_public boolean NOT NULL DEFAULT false,
     package_name text NOT NULL CHECK (package_name <> ''),
     tier text NOT NULL
         CHECK (tier IN ('title', 'platinum', 'gold', 'silver', 'bronze', 'community', 'partner', 'media')),
@@ -28,9 +29,11 @@ CREATE TABLE convene.sponsorship_packages (
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (event_id, package_name),
     UNIQUE (id, event_id),
-    CHECK (sold <= total_available)
+    CHECK (sold <= total_available),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 ) WITH (fillfactor = 85);
 COMMENT ON TABLE convene.sponsorship_packages IS 'What an event offers to sponsors';
+COMMENT ON COLUMN convene.sponsorship_packages.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.sponsorship_packages.package_type IS 'What kind of thing is sold, in the organizer''s words: standard, booth, speaking, digital';
 COMMENT ON COLUMN convene.sponsorship_packages.price_cents IS 'Hundredths of the currency; price is the same in whole units';
 COMMENT ON COLUMN convene.sponsorship_packages.sold IS 'Sold and reserved by orders; never above total_available';
@@ -40,6 +43,8 @@ COMMENT ON COLUMN convene.sponsorship_packages.view_count IS 'How often it was l
 COMMENT ON COLUMN convene.sponsorship_packages.conversion_rate IS 'Orders per view, 0 to 1; null without views';
 CREATE INDEX idx_sponsorship_packages_tier ON convene.sponsorship_packages (tier);
 CREATE INDEX idx_sponsorship_packages_priority ON convene.sponsorship_packages (priority);
+CREATE TRIGGER sponsorship_packages_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.sponsorship_packages
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER sponsorship_packages_touch BEFORE UPDATE ON convene.sponsorship_packages
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -253,20 +258,25 @@ CREATE TRIGGER event_audience_insights_touch BEFORE UPDATE ON convene.event_audi
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
 CREATE TABLE convene.event_embeddings (
-    event_id uuid PRIMARY KEY REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid PRIMARY KEY,
+    event_public boolean NOT NULL DEFAULT false,
     embedding @extschema:vector@.vector NOT NULL,
     source_text text NOT NULL,
     embedding_model text NOT NULL REFERENCES convene.embedding_models ON UPDATE CASCADE,
     rev bigint NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
     created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now()
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.event_embeddings IS 'One vector per event, of whichever model; vectors of two models are never compared';
+COMMENT ON COLUMN convene.event_embeddings.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.event_embeddings.embedding IS 'Has the dimension that embedding_models gives its model';
 COMMENT ON COLUMN convene.event_embeddings.source_text IS 'The text that was embedded';
 COMMENT ON COLUMN convene.event_embeddings.embedding_model IS 'Left out: the default of embedding_models';
 COMMENT ON COLUMN convene.event_embeddings.rev IS 'Grows when the vector changes';
 CREATE INDEX idx_event_embeddings_model ON convene.event_embeddings (embedding_model);
+CREATE TRIGGER event_embeddings_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.event_embeddings
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER event_embeddings_touch BEFORE UPDATE ON convene.event_embeddings
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -338,7 +348,8 @@ CREATE TRIGGER fit_recalc_queue_touch BEFORE UPDATE ON convene.fit_recalc_queue
 
 -- Tables where materialised views would do, because these have row security.
 CREATE TABLE convene.event_quality_scores (
-    event_id uuid PRIMARY KEY REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid PRIMARY KEY,
+    event_public boolean NOT NULL DEFAULT false,
     quality_score numeric(5,2) NOT NULL CHECK (quality_score BETWEEN 0 AND 100),
     quality_tier text GENERATED ALWAYS AS (CASE WHEN quality_score >= 80 THEN 'premium' WHEN quality_score >= 60 THEN 'high'
                                                 WHEN quality_score >= 40 THEN 'medium' ELSE 'low' END) STORED,
@@ -347,14 +358,18 @@ CREATE TABLE convene.event_quality_scores (
     conversion numeric(7,6) CHECK (conversion BETWEEN 0 AND 1),
     social_proof numeric(7,6) CHECK (social_proof BETWEEN 0 AND 1),
     history numeric(7,6) CHECK (history BETWEEN 0 AND 1),
-    computed_at timestamptz NOT NULL DEFAULT now()
+    computed_at timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE convene.event_quality_scores IS 'How good an event looks to a sponsor, and from what that was computed; as of its last refresh';
+COMMENT ON COLUMN convene.event_quality_scores.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.event_quality_scores.quality_score IS '0 to 100';
 COMMENT ON COLUMN convene.event_quality_scores.quality_tier IS 'premium from 80, high from 60, medium from 40, else low';
 COMMENT ON COLUMN convene.event_quality_scores.completeness IS 'How much of the event is described, 0 to 1; null, here and in the other parts: nothing to compute it from';
 COMMENT ON COLUMN convene.event_quality_scores.history IS 'How the organizer''s events before went';
 CREATE INDEX idx_event_quality_scores_score ON convene.event_quality_scores (quality_score DESC);
+CREATE TRIGGER event_quality_scores_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.event_quality_scores
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 
 CREATE TABLE convene.sponsor_event_fit_scores (
     sponsor_id uuid NOT NULL REFERENCES convene.sponsors ON DELETE CASCADE,
@@ -451,7 +466,9 @@ CREATE POLICY sponsor_profiles_update ON convene.sponsor_profiles FOR UPDATE
 
 ALTER TABLE convene.sponsorship_packages ENABLE ROW LEVEL SECURITY;
 CREATE POLICY sponsorship_packages_select ON convene.sponsorship_packages FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+    USING (event_public
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY sponsorship_packages_insert ON convene.sponsorship_packages FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY sponsorship_packages_update ON convene.sponsorship_packages FOR UPDATE
@@ -481,7 +498,9 @@ CREATE POLICY event_audience_insights_select ON convene.event_audience_insights 
 
 ALTER TABLE convene.event_embeddings ENABLE ROW LEVEL SECURITY;
 CREATE POLICY event_embeddings_select ON convene.event_embeddings FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+    USING (event_public
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY event_embeddings_insert ON convene.event_embeddings FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY event_embeddings_update ON convene.event_embeddings FOR UPDATE
@@ -499,7 +518,9 @@ CREATE POLICY service_only ON convene.fit_recalc_queue USING (false);
 
 ALTER TABLE convene.event_quality_scores ENABLE ROW LEVEL SECURITY;
 CREATE POLICY event_quality_scores_select ON convene.event_quality_scores FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+    USING (event_public
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 
 ALTER TABLE convene.sponsor_event_fit_scores ENABLE ROW LEVEL SECURITY;
 CREATE POLICY sponsor_event_fit_scores_select ON convene.sponsor_event_fit_scores FOR SELECT

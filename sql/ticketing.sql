@@ -25,7 +25,8 @@ COMMENT ON FUNCTION convene_private.fill_from_parent() IS 'Fills in an event or 
 
 CREATE TABLE convene.ticket_types (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    event_public boolean NOT NULL DEFAULT false,
     name text NOT NULL CHECK (name <> ''),
     description text,
     ticket_category text CHECK (ticket_category IN ('general', 'vip', 'early_bird', 'student', 'group', 'sponsor', 'speaker')),
@@ -50,9 +51,11 @@ CREATE TABLE convene.ticket_types (
     CHECK (sold_count + reserved_count <= total_capacity),
     CHECK (min_per_order <= max_per_order),
     CHECK (sale_end_date > sale_start_date),
-    CHECK (price_cents = price * convene_private.minor_units(currency))
+    CHECK (price_cents = price * convene_private.minor_units(currency)),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE convene.ticket_types IS 'Kinds of tickets of an event with their price and stock; the counts can never pass the capacity';
+COMMENT ON COLUMN convene.ticket_types.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.ticket_types.price IS 'For one ticket, before tax';
 COMMENT ON COLUMN convene.ticket_types.price_cents IS 'The price in minor units of the currency';
 COMMENT ON COLUMN convene.ticket_types.tax_rate IS 'A fraction that comes on top: 0.13 is 13 percent, 0.14975 is exact as well';
@@ -65,12 +68,15 @@ CREATE INDEX idx_ticket_types_event ON convene.ticket_types (event_id);
 CREATE TRIGGER ticket_types_keep_event BEFORE UPDATE ON convene.ticket_types
     FOR EACH ROW WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id)
     EXECUTE FUNCTION convene_private.refuse_change('event_id');
+CREATE TRIGGER ticket_types_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.ticket_types
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER ticket_types_touch BEFORE UPDATE ON convene.ticket_types
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
 CREATE TABLE convene.bundles (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    event_public boolean NOT NULL DEFAULT false,
     name text NOT NULL CHECK (name <> ''),
     description text,
     bundle_type text CHECK (bundle_type IN ('ticket_package', 'experience_package', 'corporate_package')),
@@ -92,9 +98,11 @@ CREATE TABLE convene.bundles (
     UNIQUE (id, event_id),
     CHECK (sold_quantity + reserved_quantity <= total_quantity),
     CHECK (sale_end_date > sale_start_date),
-    CHECK (price_cents = price * convene_private.minor_units(currency))
+    CHECK (price_cents = price * convene_private.minor_units(currency)),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE convene.bundles IS 'Several tickets for one price; a bundle also draws on the stock of the ticket types in it';
+COMMENT ON COLUMN convene.bundles.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.bundles.price IS 'What the bundle costs, before tax; its discounts are already taken off';
 COMMENT ON COLUMN convene.bundles.price_cents IS 'The price in minor units of the currency';
 COMMENT ON COLUMN convene.bundles.discount_amount IS 'Shown to buyers: how much less than its tickets one by one; so is discount_percentage';
@@ -102,6 +110,8 @@ COMMENT ON COLUMN convene.bundles.total_quantity IS 'Null: as many as the ticket
 COMMENT ON COLUMN convene.bundles.sold_quantity IS 'Bundles of paid orders; kept by the ordering functions, as is reserved_quantity';
 COMMENT ON COLUMN convene.bundles.reserved_quantity IS 'Bundles held by pending orders and open offers of the waitlist';
 CREATE INDEX idx_bundles_event ON convene.bundles (event_id);
+CREATE TRIGGER bundles_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.bundles
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER bundles_touch BEFORE UPDATE ON convene.bundles
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -110,7 +120,8 @@ CREATE TRIGGER bundles_touch BEFORE UPDATE ON convene.bundles
 CREATE TABLE convene.bundle_items (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     bundle_id uuid NOT NULL,
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    event_public boolean NOT NULL DEFAULT false,
     ticket_type_id uuid NOT NULL,
     quantity integer NOT NULL DEFAULT 1 CHECK (quantity > 0),
     included_features text[] NOT NULL DEFAULT '{}',
@@ -118,15 +129,19 @@ CREATE TABLE convene.bundle_items (
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (bundle_id, ticket_type_id),
     FOREIGN KEY (bundle_id, event_id) REFERENCES convene.bundles (id, event_id) ON DELETE CASCADE,
-    FOREIGN KEY (ticket_type_id, event_id) REFERENCES convene.ticket_types (id, event_id)
+    FOREIGN KEY (ticket_type_id, event_id) REFERENCES convene.ticket_types (id, event_id),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.bundle_items IS 'Which tickets a bundle holds, and how many of each';
+COMMENT ON COLUMN convene.bundle_items.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.bundle_items.event_id IS 'Left out: the event of the bundle';
 CREATE INDEX idx_bundle_items_event ON convene.bundle_items (event_id);
 CREATE INDEX idx_bundle_items_ticket_type ON convene.bundle_items (ticket_type_id);
 CREATE TRIGGER bundle_items_place BEFORE INSERT ON convene.bundle_items
     FOR EACH ROW WHEN (NEW.event_id IS NULL)
     EXECUTE FUNCTION convene_private.fill_from_parent('event_id', 'bundles', 'bundle_id');
+CREATE TRIGGER bundle_items_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.bundle_items
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER bundle_items_touch BEFORE UPDATE ON convene.bundle_items
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -537,7 +552,8 @@ CREATE TRIGGER check_ins_touch BEFORE UPDATE ON convene.check_ins
 
 CREATE TABLE convene.seat_maps (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    event_public boolean NOT NULL DEFAULT false,
     venue_id uuid REFERENCES convene.venues ON DELETE SET NULL,
     name text NOT NULL CHECK (name <> ''),
     description text,
@@ -551,9 +567,11 @@ CREATE TABLE convene.seat_maps (
     section_names text[] NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (id, event_id)
+    UNIQUE (id, event_id),
+    FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.seat_maps IS 'Rooms with numbered seats';
+COMMENT ON COLUMN convene.seat_maps.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.seat_maps.svg_content IS 'A drawing of the organizer''s own; null: one is made from rows and seats';
 COMMENT ON COLUMN convene.seat_maps.total_capacity IS 'Null: rows times seats_per_row';
 COMMENT ON COLUMN convene.seat_maps.rows IS 'Row 1 is the best one; null: the seats are not in rows';
@@ -561,6 +579,8 @@ COMMENT ON COLUMN convene.seat_maps.seat_pricing IS 'Price by section: {"VIP": 1
 COMMENT ON COLUMN convene.seat_maps.section_names IS 'Sections that seats may name; empty: any';
 CREATE INDEX idx_seat_maps_event ON convene.seat_maps (event_id);
 CREATE INDEX idx_seat_maps_venue ON convene.seat_maps (venue_id);
+CREATE TRIGGER seat_maps_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.seat_maps
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 CREATE TRIGGER seat_maps_touch BEFORE UPDATE ON convene.seat_maps
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -822,7 +842,9 @@ COMMENT ON FUNCTION convene_private.my_promoter_ids() IS 'The caller as a promot
 
 ALTER TABLE convene.ticket_types ENABLE ROW LEVEL SECURITY;
 CREATE POLICY ticket_types_select ON convene.ticket_types FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+    USING (event_public
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY ticket_types_insert ON convene.ticket_types FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY ticket_types_update ON convene.ticket_types FOR UPDATE
@@ -832,7 +854,9 @@ CREATE POLICY ticket_types_delete ON convene.ticket_types FOR DELETE
 
 ALTER TABLE convene.bundles ENABLE ROW LEVEL SECURITY;
 CREATE POLICY bundles_select ON convene.bundles FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+    USING (event_public
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY bundles_insert ON convene.bundles FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY bundles_update ON convene.bundles FOR UPDATE
@@ -842,7 +866,9 @@ CREATE POLICY bundles_delete ON convene.bundles FOR DELETE
 
 ALTER TABLE convene.bundle_items ENABLE ROW LEVEL SECURITY;
 CREATE POLICY bundle_items_select ON convene.bundle_items FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+    USING (event_public
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY bundle_items_insert ON convene.bundle_items FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 CREATE POLICY bundle_items_update ON convene.bundle_items FOR UPDATE
@@ -853,14 +879,18 @@ CREATE POLICY bundle_items_delete ON convene.bundle_items FOR DELETE
 -- A venue is public with what names it, so nobody may name one they cannot see.
 ALTER TABLE convene.seat_maps ENABLE ROW LEVEL SECURITY;
 CREATE POLICY seat_maps_select ON convene.seat_maps FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.visible_event_ids())));
+    USING (event_public
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_attended_event_ids()))
+           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 CREATE POLICY seat_maps_insert ON convene.seat_maps FOR INSERT
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids()))
-                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))));
+                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.my_venue_ids()))
+                     OR venue_id = ANY (ARRAY(SELECT convene_private.public_venue_ids()))));
 CREATE POLICY seat_maps_update ON convene.seat_maps FOR UPDATE
     USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())))
     WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids()))
-                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.visible_venue_ids()))));
+                AND (venue_id IS NULL OR venue_id = ANY (ARRAY(SELECT convene_private.my_venue_ids()))
+                     OR venue_id = ANY (ARRAY(SELECT convene_private.public_venue_ids()))));
 CREATE POLICY seat_maps_delete ON convene.seat_maps FOR DELETE
     USING (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
 
