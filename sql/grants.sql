@@ -59,7 +59,7 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.events', 'authenticated', 'INSERT, UPDATE, DELETE'),
     ('convene.events', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.speakers('
-        'id,event_id,full_name,bio,expertise_areas,years_experience,certifications,presentation_title,'
+        'id,event_id,event_public,full_name,bio,expertise_areas,years_experience,certifications,presentation_title,'
         'presentation_description,presentation_duration,website_url,linkedin_url,twitter_handle,'
         'company_affiliation,headshot_url,bio_image_url,video_intro_url,status,created_at,updated_at)', 'anon', 'SELECT'),
     ('convene.speakers', 'authenticated', 'INSERT, UPDATE, DELETE'),
