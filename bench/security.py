@@ -70,27 +70,27 @@ SELECT n, md5('event' || n)::uuid AS id, CASE WHEN n <= 4 THEN %(alpha)s ELSE %(
 FROM generate_series(0, 8 + %(small)s) n;
 INSERT INTO convene.events (id, organization_id, title, status, start_at, end_at)
 SELECT id, organization, 'Event ' || n, 'published', now() + n * interval '1 minute', now() + interval '60 days' FROM plan;
-INSERT INTO convene.sessions (id, event_id, title, topics, room, start_time, end_time)
-SELECT md5('session' || n || '-' || i)::uuid, id, 'Session ' || i, ARRAY['topic ' || i %% 40], 'Room ' || i %% 8,
+INSERT INTO convene.sessions (id, event_id, event_public, title, topics, room, start_time, end_time)
+SELECT md5('session' || n || '-' || i)::uuid, id, true, 'Session ' || i, ARRAY['topic ' || i %% 40], 'Room ' || i %% 8,
        now() + interval '30 days' + i / 8 * interval '30 minutes', now() + interval '30 days' + (i / 8 + 1) * interval '30 minutes'
 FROM plan, generate_series(0, sessions - 1) i;
-INSERT INTO convene.session_embeddings (session_id, event_id, embedding, source_text, embedding_model)
-SELECT s.id, s.event_id, ARRAY(SELECT (random() - 0.5)::real FROM generate_series(1, 256 + 0 * length(s.title))), s.title, 'convene-hash-v1'
+INSERT INTO convene.session_embeddings (session_id, event_id, event_public, embedding, source_text, embedding_model)
+SELECT s.id, s.event_id, true, ARRAY(SELECT (random() - 0.5)::real FROM generate_series(1, 256 + 0 * length(s.title))), s.title, 'convene-hash-v1'
 FROM convene.sessions s JOIN plan p ON p.id = s.event_id WHERE p.n <= 8;
 
 INSERT INTO convene.profiles (id) SELECT md5('profile' || n || '-' || i)::uuid FROM plan, generate_series(1, people) i;
-INSERT INTO convene.attendees (id, event_id, profile_id, full_name)
-SELECT md5('attendee' || n || '-' || i)::uuid, id, md5('profile' || n || '-' || i)::uuid, 'Person ' || i
+INSERT INTO convene.attendees (id, event_id, organization_id, profile_id, full_name)
+SELECT md5('attendee' || n || '-' || i)::uuid, id, organization, md5('profile' || n || '-' || i)::uuid, 'Person ' || i
 FROM plan, generate_series(1, people) i
 -- The rows of one person do not lie together.
 ORDER BY md5('attendee' || n || '-' || i);
 UPDATE convene.attendees SET profile_id = %(one)s WHERE id = md5('attendee0-1')::uuid;
-INSERT INTO convene.attendees (id, event_id, profile_id, full_name)
-SELECT md5('hundred' || n)::uuid, id, %(hundred)s, 'Person' FROM plan WHERE n > 8 AND n <= 108
-UNION ALL SELECT md5('many' || n)::uuid, id, %(many)s, 'Person' FROM plan WHERE n > 8;
+INSERT INTO convene.attendees (id, event_id, organization_id, profile_id, full_name)
+SELECT md5('hundred' || n)::uuid, id, organization, %(hundred)s, 'Person' FROM plan WHERE n > 8 AND n <= 108
+UNION ALL SELECT md5('many' || n)::uuid, id, organization, %(many)s, 'Person' FROM plan WHERE n > 8;
 
-INSERT INTO convene.session_interactions (attendee_id, event_id, session_id, kind)
-SELECT a.id, p.id, md5('session' || p.n || '-' || (h.start + i * 7) %% p.sessions)::uuid, 'bookmarked'
+INSERT INTO convene.session_interactions (attendee_id, event_id, organization_id, session_id, kind)
+SELECT a.id, p.id, p.organization, md5('session' || p.n || '-' || (h.start + i * 7) %% p.sessions)::uuid, 'bookmarked'
 FROM plan p JOIN convene.attendees a ON a.event_id = p.id, LATERAL (SELECT hashtext(a.id::text) & 65535) h(start),
      generate_series(1, least(p.sessions, greatest(1, (%(interactions)s / (%(attendees)s - %(small)s))::integer))) i
 ORDER BY md5(a.id::text || i);

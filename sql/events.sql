@@ -84,6 +84,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION convene_private.place_in_programme() IS 'Fills in whether the event of a row is public';
 
+-- Likewise for rows that the organization's staff sees, by their organization.
+CREATE FUNCTION convene_private.place_in_organization() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    SELECT e.organization_id INTO NEW.organization_id FROM convene.events e WHERE e.id = NEW.event_id FOR KEY SHARE;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.place_in_organization() IS 'Fills in the organization of the event of a row';
+
+-- Of a list that is made while the query runs the server expects ten ids, and of a column with few values that ten are most
+-- rows: it would read the whole table for a person's own. Of one with as many values as this it expects a third, so it goes by
+-- the indexes, and still takes the order of an index where few rows are asked for. What a query names itself is estimated as ever.
+CREATE FUNCTION convene_private.expect_a_third(p_table text, p_column text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE convene.%I ALTER COLUMN %I SET (n_distinct = 25)', p_table, p_column);
+END $$;
+COMMENT ON FUNCTION convene_private.expect_a_third(text, text) IS 'Has the server expect that a list of the caller''s ids in this column is a third of the table';
+
 ALTER TABLE convene.scoring_weights ADD CONSTRAINT scoring_weights_event_id_fkey
     FOREIGN KEY (event_id) REFERENCES convene.events ON DELETE CASCADE;
 ALTER TABLE convene.person_reports ADD CONSTRAINT person_reports_event_id_fkey
@@ -216,7 +235,8 @@ COMMENT ON FUNCTION convene_private.bump_revisions(uuid[], text) IS 'Notes that 
 
 CREATE TABLE convene.attendees (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
     profile_id uuid REFERENCES convene.profiles ON DELETE SET NULL,
     contact_id uuid,
     full_name text,
@@ -230,12 +250,20 @@ CREATE TABLE convene.attendees (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (id, event_id),
-    UNIQUE (event_id, profile_id)
+    UNIQUE (id, event_id, organization_id),
+    -- Holds all that row security asks for, so that counting an event's people does not visit the table.
+    UNIQUE (event_id, profile_id) INCLUDE (organization_id),
+    FOREIGN KEY (event_id, organization_id) REFERENCES convene.events (id, organization_id) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.attendees IS 'One row per person and event';
+COMMENT ON COLUMN convene.attendees.organization_id IS 'That of the event, whatever is written: staff is found by one id, not by those of all their events';
 COMMENT ON COLUMN convene.attendees.profile_id IS 'The person who may sign in as this attendee; null until known';
 COMMENT ON COLUMN convene.attendees.sponsor_consent IS 'The attendee agreed that sponsors see name and contact data; given by the attendee only';
 CREATE INDEX idx_attendees_profile ON convene.attendees (profile_id);
+CREATE INDEX idx_attendees_organization ON convene.attendees (organization_id);
+SELECT convene_private.expect_a_third('attendees', 'organization_id');
+CREATE TRIGGER attendees_organization BEFORE INSERT OR UPDATE OF event_id, organization_id ON convene.attendees
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_organization();
 CREATE TRIGGER attendees_keep_event BEFORE UPDATE ON convene.attendees
     FOR EACH ROW WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id)
     EXECUTE FUNCTION convene_private.refuse_change('event_id');
@@ -566,13 +594,13 @@ CREATE POLICY sessions_delete ON convene.sessions FOR DELETE
 
 ALTER TABLE convene.attendees ENABLE ROW LEVEL SECURITY;
 CREATE POLICY attendees_select ON convene.attendees FOR SELECT
-    USING (id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
-           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+    USING (profile_id = ANY (ARRAY(SELECT convene_private.my_profile_id()))
+           OR organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
 CREATE POLICY attendees_insert ON convene.attendees FOR INSERT
-    WITH CHECK (event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+    WITH CHECK (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids())));
 CREATE POLICY attendees_update ON convene.attendees FOR UPDATE
-    USING (id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
-           OR event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())));
+    USING (profile_id = ANY (ARRAY(SELECT convene_private.my_profile_id()))
+           OR organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids())));
 
 -- Who may change a row and who may change a column of it are two questions; grants answer the second for roles only.
 -- Definer: the caller may not name what is in convene_private. That it is no service is for the trigger to see, as the caller.
@@ -580,12 +608,12 @@ CREATE FUNCTION convene_private.guard_attendee() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NEW.sponsor_consent IS DISTINCT FROM OLD.sponsor_consent
-       AND NEW.id <> ALL (ARRAY(SELECT convene_private.my_attendee_ids())) THEN
+       AND OLD.profile_id IS DISTINCT FROM convene_private.my_profile_id() THEN
         RAISE EXCEPTION 'only the attendee may change sponsor_consent'
             USING ERRCODE = '42501', HINT = 'Ask the attendee to give or withdraw it.';
     END IF;
     IF (NEW.status, NEW.email) IS DISTINCT FROM (OLD.status, OLD.email)
-       AND NEW.event_id <> ALL (ARRAY(SELECT convene_private.my_managed_event_ids())) THEN
+       AND NEW.organization_id <> ALL (ARRAY(SELECT convene_private.my_managed_organization_ids())) THEN
         RAISE EXCEPTION 'only an organizer of the event may change status and email of an attendee'
             USING ERRCODE = '42501', HINT = 'Ask the organizer of the event.';
     END IF;

@@ -43,27 +43,35 @@ CREATE POLICY attendee_preferences_update ON convene.attendee_preferences FOR UP
 CREATE TABLE convene.session_interactions (
     attendee_id uuid NOT NULL,
     event_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
     session_id uuid NOT NULL,
     kind text NOT NULL CHECK (kind IN ('browsed', 'bookmarked', 'attended', 'rated')),
     value numeric CHECK (value BETWEEN 1 AND 5),
     at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (attendee_id, session_id, kind),
     CHECK ((kind = 'rated') = (value IS NOT NULL)),
-    -- These two also say that the event is there, so it has no key of its own: a third check would cost every row.
-    FOREIGN KEY (attendee_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE,
+    -- These two also say that event and organization are there, so these have no key of their own: a third check would cost
+    -- every row.
+    FOREIGN KEY (attendee_id, event_id, organization_id) REFERENCES convene.attendees (id, event_id, organization_id)
+        ON UPDATE CASCADE ON DELETE CASCADE,
     FOREIGN KEY (session_id, event_id) REFERENCES convene.sessions (id, event_id) ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.session_interactions IS 'The ledger of signals: one row per attendee, session and kind';
 COMMENT ON COLUMN convene.session_interactions.event_id IS 'Filled in from the attendee; the session must be of that event';
+COMMENT ON COLUMN convene.session_interactions.organization_id IS 'That of the attendee, whatever is written';
 COMMENT ON COLUMN convene.session_interactions.value IS 'The rating, 1 to 5; below 3 it counts against the session';
 COMMENT ON COLUMN convene.session_interactions.at IS 'When it happened; never in the future';
 -- Holds all that tells who chose a session, so that counting people does not visit the table.
 CREATE INDEX idx_session_interactions_session ON convene.session_interactions (session_id, attendee_id, kind, value);
-CREATE INDEX idx_session_interactions_event ON convene.session_interactions (event_id, session_id);
+-- Likewise what row security asks for, for counts over an event.
+CREATE INDEX idx_session_interactions_event ON convene.session_interactions (event_id, session_id)
+    INCLUDE (attendee_id, organization_id);
+CREATE INDEX idx_session_interactions_organization ON convene.session_interactions (organization_id);
+SELECT convene_private.expect_a_third('session_interactions', 'organization_id');
 ALTER TABLE convene.session_interactions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY session_interactions_select ON convene.session_interactions FOR SELECT
     USING (attendee_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids()))
-           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+           OR organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
 CREATE POLICY session_interactions_insert ON convene.session_interactions FOR INSERT
     WITH CHECK (attendee_id = ANY (ARRAY(SELECT convene_private.my_attendee_ids())));
 CREATE POLICY session_interactions_update ON convene.session_interactions FOR UPDATE
@@ -659,7 +667,7 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
-    SELECT a.event_id, a.profile_id, s.id AS session_id INTO place
+    SELECT a.event_id, a.organization_id, a.profile_id, s.id AS session_id INTO place
     FROM convene.attendees a LEFT JOIN convene.sessions s ON s.id = NEW.session_id AND s.event_id = a.event_id
     WHERE a.id = NEW.attendee_id;
     IF place.session_id IS NULL OR NEW.event_id <> place.event_id OR NEW.at > clock_timestamp() THEN
@@ -672,9 +680,10 @@ BEGIN
         RETURN NEW;
     END IF;
     NEW.event_id := place.event_id;
+    NEW.organization_id := place.organization_id;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION convene_private.place_interaction() IS 'Checks a signal and fills in its event';
+COMMENT ON FUNCTION convene_private.place_interaction() IS 'Checks a signal and fills in its event and organization';
 CREATE TRIGGER session_interactions_place BEFORE INSERT OR UPDATE OR DELETE ON convene.session_interactions
     FOR EACH ROW EXECUTE FUNCTION convene_private.place_interaction();
 

@@ -87,9 +87,9 @@ RULES = {
                                  SELECT quote_ident(attname) FROM pg_attribute
                                   WHERE attrelid = k.conrelid AND attnum = (i.indkey::int2[])[0])), true)
                            AND (i.indkey::int2[])[0] = ANY (k.conkey)
-                           -- The whole key, or the part of it that is as selective: an id before its event.
+                           -- The whole key, or the part of it that is as selective: an id before its event and organization.
                            AND ((i.indkey::int2[])[0:cardinality(conkey) - 1] @> k.conkey
-                                OR (i.indkey::int2[])[0] = k.conkey[1] AND cardinality(conkey) = 2))""",
+                                OR (i.indkey::int2[])[0] = k.conkey[1] AND cardinality(conkey) IN (2, 3)))""",
     "no foreign keys form a cycle": f"""
         WITH RECURSIVE reached AS (
             SELECT conrelid AS origin, confrelid AS target FROM pg_constraint WHERE connamespace {OURS} AND contype = 'f'
