@@ -102,6 +102,10 @@ COMMENT ON COLUMN convene.contacts.created_by IS 'The user who entered the row; 
 -- The key over the address as written serves ON CONFLICT and a search for it; this one is the rule.
 CREATE UNIQUE INDEX idx_contacts_email ON convene.contacts (organization_id, lower(email));
 CREATE INDEX idx_contacts_name ON convene.contacts (organization_id, last_name, first_name);
+-- The second is for a page of all contacts that the caller has, of whichever organization; the third holds all that row
+-- security asks for.
+CREATE INDEX idx_contacts_order ON convene.contacts (last_name, first_name, id);
+CREATE INDEX idx_contacts_staff ON convene.contacts (organization_id, assigned_to, created_by);
 CREATE INDEX idx_contacts_profile ON convene.contacts (profile_id);
 CREATE INDEX idx_contacts_company ON convene.contacts (company_id);
 CREATE INDEX idx_contacts_assigned_to ON convene.contacts (assigned_to);
@@ -580,22 +584,26 @@ CREATE TRIGGER tasks_completion BEFORE INSERT OR UPDATE OF status, completed_at 
     FOR EACH ROW EXECUTE FUNCTION convene_private.keep_completion();
 
 CREATE FUNCTION convene_private.my_team_campaign_ids(p_action text) RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT c.id FROM convene.campaigns c
     WHERE c.organization_id = ANY (ARRAY(SELECT convene_private.my_own_records_organization_ids('campaigns', p_action)))
       AND (c.assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
-           OR c.created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids())))
-$$;
+           OR c.created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids())));
+END $$;
 COMMENT ON FUNCTION convene_private.my_team_campaign_ids(text) IS 'Campaigns of the caller''s team, where the caller may do this with those only';
 
 -- Every record is its organization's staff's, as far as their role permits: all records of an area, or those of their own
--- team. Nobody else's, so the person whom a contact describes does not read it either.
+-- team. Nobody else's, so the person whom a contact describes does not read it either. The organizations come first, as a
+-- condition of its own that an index serves; what is found is looked at more closely only for callers to whom the team matters.
 ALTER TABLE convene.companies ENABLE ROW LEVEL SECURITY;
 CREATE POLICY companies_select ON convene.companies FOR SELECT
-    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('companies', 'read')))
-           OR (organization_id = ANY (ARRAY(SELECT convene_private.my_own_records_organization_ids('companies', 'read')))
-               AND (assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
-                    OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids())))));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_records_organization_ids('companies', 'read')))
+           AND (NOT (SELECT convene_private.my_team_only('companies', 'read'))
+                OR organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('companies', 'read')))
+                OR assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
+                OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))));
 CREATE POLICY companies_insert ON convene.companies FOR INSERT
     WITH CHECK (
         (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('companies', 'write')))
@@ -616,10 +624,11 @@ CREATE POLICY companies_delete ON convene.companies FOR DELETE
 
 ALTER TABLE convene.contacts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY contacts_select ON convene.contacts FOR SELECT
-    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('contacts', 'read')))
-           OR (organization_id = ANY (ARRAY(SELECT convene_private.my_own_records_organization_ids('contacts', 'read')))
-               AND (assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
-                    OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids())))));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_records_organization_ids('contacts', 'read')))
+           AND (NOT (SELECT convene_private.my_team_only('contacts', 'read'))
+                OR organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('contacts', 'read')))
+                OR assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
+                OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))));
 CREATE POLICY contacts_insert ON convene.contacts FOR INSERT
     WITH CHECK (
         (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('contacts', 'write')))
@@ -640,10 +649,11 @@ CREATE POLICY contacts_delete ON convene.contacts FOR DELETE
 
 ALTER TABLE convene.leads ENABLE ROW LEVEL SECURITY;
 CREATE POLICY leads_select ON convene.leads FOR SELECT
-    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('leads', 'read')))
-           OR (organization_id = ANY (ARRAY(SELECT convene_private.my_own_records_organization_ids('leads', 'read')))
-               AND (assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
-                    OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids())))));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_records_organization_ids('leads', 'read')))
+           AND (NOT (SELECT convene_private.my_team_only('leads', 'read'))
+                OR organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('leads', 'read')))
+                OR assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
+                OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))));
 CREATE POLICY leads_insert ON convene.leads FOR INSERT
     WITH CHECK (
         (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('leads', 'write')))
@@ -664,10 +674,11 @@ CREATE POLICY leads_delete ON convene.leads FOR DELETE
 
 ALTER TABLE convene.opportunities ENABLE ROW LEVEL SECURITY;
 CREATE POLICY opportunities_select ON convene.opportunities FOR SELECT
-    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('opportunities', 'read')))
-           OR (organization_id = ANY (ARRAY(SELECT convene_private.my_own_records_organization_ids('opportunities', 'read')))
-               AND (assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
-                    OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids())))));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_records_organization_ids('opportunities', 'read')))
+           AND (NOT (SELECT convene_private.my_team_only('opportunities', 'read'))
+                OR organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('opportunities', 'read')))
+                OR assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
+                OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))));
 CREATE POLICY opportunities_insert ON convene.opportunities FOR INSERT
     WITH CHECK (
         (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('opportunities', 'write')))
@@ -688,9 +699,10 @@ CREATE POLICY opportunities_delete ON convene.opportunities FOR DELETE
 
 ALTER TABLE convene.interactions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY interactions_select ON convene.interactions FOR SELECT
-    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('interactions', 'read')))
-           OR (organization_id = ANY (ARRAY(SELECT convene_private.my_own_records_organization_ids('interactions', 'read')))
-               AND created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_records_organization_ids('interactions', 'read')))
+           AND (NOT (SELECT convene_private.my_team_only('interactions', 'read'))
+                OR organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('interactions', 'read')))
+                OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))));
 CREATE POLICY interactions_insert ON convene.interactions FOR INSERT
     WITH CHECK (
         (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('interactions', 'write')))
@@ -708,10 +720,11 @@ CREATE POLICY interactions_delete ON convene.interactions FOR DELETE
 
 ALTER TABLE convene.campaigns ENABLE ROW LEVEL SECURITY;
 CREATE POLICY campaigns_select ON convene.campaigns FOR SELECT
-    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('campaigns', 'read')))
-           OR (organization_id = ANY (ARRAY(SELECT convene_private.my_own_records_organization_ids('campaigns', 'read')))
-               AND (assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
-                    OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids())))));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_records_organization_ids('campaigns', 'read')))
+           AND (NOT (SELECT convene_private.my_team_only('campaigns', 'read'))
+                OR organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('campaigns', 'read')))
+                OR assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
+                OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))));
 CREATE POLICY campaigns_insert ON convene.campaigns FOR INSERT
     WITH CHECK (
         (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('campaigns', 'write')))
@@ -732,10 +745,11 @@ CREATE POLICY campaigns_delete ON convene.campaigns FOR DELETE
 
 ALTER TABLE convene.tasks ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tasks_select ON convene.tasks FOR SELECT
-    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('tasks', 'read')))
-           OR (organization_id = ANY (ARRAY(SELECT convene_private.my_own_records_organization_ids('tasks', 'read')))
-               AND (assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
-                    OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids())))));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_records_organization_ids('tasks', 'read')))
+           AND (NOT (SELECT convene_private.my_team_only('tasks', 'read'))
+                OR organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('tasks', 'read')))
+                OR assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))
+                OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))));
 CREATE POLICY tasks_insert ON convene.tasks FOR INSERT
     WITH CHECK (
         (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('tasks', 'write')))
@@ -757,9 +771,10 @@ CREATE POLICY tasks_delete ON convene.tasks FOR DELETE
 ALTER TABLE convene.notes ENABLE ROW LEVEL SECURITY;
 CREATE POLICY notes_select ON convene.notes FOR SELECT
     USING (
-        (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('notes', 'read')))
-         OR (organization_id = ANY (ARRAY(SELECT convene_private.my_own_records_organization_ids('notes', 'read')))
-             AND created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))))
+        organization_id = ANY (ARRAY(SELECT convene_private.my_records_organization_ids('notes', 'read')))
+        AND (NOT (SELECT convene_private.my_team_only('notes', 'read'))
+             OR organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('notes', 'read')))
+             OR created_by = ANY (ARRAY(SELECT convene_private.my_team_user_ids())))
         AND (NOT is_private OR created_by = ANY (ARRAY(SELECT convene_private.my_user_ids()))));
 CREATE POLICY notes_insert ON convene.notes FOR INSERT
     WITH CHECK (

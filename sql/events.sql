@@ -84,7 +84,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION convene_private.place_in_programme() IS 'Fills in whether the event of a row is public';
 
--- Likewise for rows that the organization's staff sees, by their organization.
+-- Rows that staff sees by the thousand carry their organization: one id, where all of its events would be a list of thousands.
+-- Only what was left out is filled in; that it is the event's is for the foreign key over (event_id, organization_id) to say.
 CREATE FUNCTION convene_private.place_in_organization() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -92,16 +93,6 @@ BEGIN
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION convene_private.place_in_organization() IS 'Fills in the organization of the event of a row';
-
--- Of a list that is made while the query runs the server expects ten ids, and of a column with few values that ten are most
--- rows: it would read the whole table for a person's own. Of one with as many values as this it expects a third, so it goes by
--- the indexes, and still takes the order of an index where few rows are asked for. What a query names itself is estimated as ever.
-CREATE FUNCTION convene_private.expect_a_third(p_table text, p_column text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    EXECUTE format('ALTER TABLE convene.%I ALTER COLUMN %I SET (n_distinct = 25)', p_table, p_column);
-END $$;
-COMMENT ON FUNCTION convene_private.expect_a_third(text, text) IS 'Has the server expect that a list of the caller''s ids in this column is a third of the table';
 
 ALTER TABLE convene.scoring_weights ADD CONSTRAINT scoring_weights_event_id_fkey
     FOREIGN KEY (event_id) REFERENCES convene.events ON DELETE CASCADE;
@@ -256,14 +247,17 @@ CREATE TABLE convene.attendees (
     FOREIGN KEY (event_id, organization_id) REFERENCES convene.events (id, organization_id) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE convene.attendees IS 'One row per person and event';
-COMMENT ON COLUMN convene.attendees.organization_id IS 'That of the event, whatever is written: staff is found by one id, not by those of all their events';
+COMMENT ON COLUMN convene.attendees.organization_id IS 'Left out: that of the event';
 COMMENT ON COLUMN convene.attendees.profile_id IS 'The person who may sign in as this attendee; null until known';
 COMMENT ON COLUMN convene.attendees.sponsor_consent IS 'The attendee agreed that sponsors see name and contact data; given by the attendee only';
 CREATE INDEX idx_attendees_profile ON convene.attendees (profile_id);
-CREATE INDEX idx_attendees_organization ON convene.attendees (organization_id);
-SELECT convene_private.expect_a_third('attendees', 'organization_id');
-CREATE TRIGGER attendees_organization BEFORE INSERT OR UPDATE OF event_id, organization_id ON convene.attendees
-    FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_organization();
+CREATE INDEX idx_attendees_organization ON convene.attendees (organization_id, profile_id);
+-- Of a list that is made while the query runs the server expects ten ids, and of a column with few values that ten are all
+-- rows: it would read the whole table for a person's own. Of a column with so many values it expects about a third, and goes by
+-- the indexes. What a query names itself is estimated as ever, by the most common values.
+ALTER TABLE convene.attendees ALTER COLUMN organization_id SET (n_distinct = 25);
+CREATE TRIGGER attendees_organization BEFORE INSERT ON convene.attendees
+    FOR EACH ROW WHEN (NEW.organization_id IS NULL) EXECUTE FUNCTION convene_private.place_in_organization();
 CREATE TRIGGER attendees_keep_event BEFORE UPDATE ON convene.attendees
     FOR EACH ROW WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id)
     EXECUTE FUNCTION convene_private.refuse_change('event_id');
@@ -423,37 +417,47 @@ CREATE INDEX idx_event_analytics_session ON convene.event_analytics (session_id)
 -- The caller's ids. Definer all of them: the policies of the tables they read are built on them.
 
 CREATE FUNCTION convene_private.my_attendee_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT a.id FROM convene.attendees a WHERE a.profile_id = (SELECT convene_private.my_profile_id())
-$$;
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT a.id FROM convene.attendees a WHERE a.profile_id = (SELECT convene_private.my_profile_id());
+END $$;
 COMMENT ON FUNCTION convene_private.my_attendee_ids() IS 'The caller''s attendee rows, one per event';
 
 CREATE FUNCTION convene_private.my_attended_event_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT a.event_id FROM convene.attendees a
-    WHERE a.profile_id = (SELECT convene_private.my_profile_id()) AND a.status <> 'cancelled'
-$$;
+    WHERE a.profile_id = (SELECT convene_private.my_profile_id()) AND a.status <> 'cancelled';
+END $$;
 COMMENT ON FUNCTION convene_private.my_attended_event_ids() IS 'Events the caller has a standing registration for';
 
 CREATE FUNCTION convene_private.my_managed_event_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT e.id FROM convene.events e
-    WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids()))
-$$;
+    WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids()));
+END $$;
 COMMENT ON FUNCTION convene_private.my_managed_event_ids() IS 'Events the caller manages';
 
 CREATE FUNCTION convene_private.my_staffed_event_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT e.id FROM convene.events e
-    WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids()))
-$$;
+    WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids()));
+END $$;
 COMMENT ON FUNCTION convene_private.my_staffed_event_ids() IS 'Events of the caller''s organizations, in whatever role: for reading';
 
 CREATE FUNCTION convene_private.my_analysed_event_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT e.id FROM convene.events e
-    WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('analytics', 'read')))
-$$;
+    WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('analytics', 'read')));
+END $$;
 COMMENT ON FUNCTION convene_private.my_analysed_event_ids() IS 'Events whose analytics the caller may read';
 
 CREATE FUNCTION convene_private.my_venue_ids() RETURNS SETOF uuid
@@ -473,9 +477,11 @@ END $$;
 COMMENT ON FUNCTION convene_private.my_venue_ids() IS 'Venues of the caller''s organizations, and of what these organize and the caller attends';
 
 CREATE FUNCTION convene_private.public_venue_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT v.id FROM convene.venues v WHERE v.is_public
-$$;
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT v.id FROM convene.venues v WHERE v.is_public;
+END $$;
 COMMENT ON FUNCTION convene_private.public_venue_ids() IS 'Venues that everybody sees';
 
 -- Policies. Where the caller can make the row, its organization is an arm of SELECT as well: the id of a row that this
@@ -594,8 +600,8 @@ CREATE POLICY sessions_delete ON convene.sessions FOR DELETE
 
 ALTER TABLE convene.attendees ENABLE ROW LEVEL SECURITY;
 CREATE POLICY attendees_select ON convene.attendees FOR SELECT
-    USING (profile_id = ANY (ARRAY(SELECT convene_private.my_profile_id()))
-           OR organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids()))
+           OR profile_id = ANY (ARRAY(SELECT convene_private.my_profile_id())));
 CREATE POLICY attendees_insert ON convene.attendees FOR INSERT
     WITH CHECK (organization_id = ANY (ARRAY(SELECT convene_private.my_managed_organization_ids())));
 CREATE POLICY attendees_update ON convene.attendees FOR UPDATE

@@ -438,7 +438,8 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     -- Leads. Not what passes between sponsor and attendee, nor the sponsor's notes: the organizer reads these rows.
     ('convene.models', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.lead_scoring('
-        'id,event_id,sponsor_id,attendee_id,lead_score,lead_grade,engagement_score,fit_score,intent_score,fit_assumed,'
+        'id,event_id,organization_id,sponsor_id,attendee_id,lead_score,lead_grade,engagement_score,fit_score,intent_score,'
+        'fit_assumed,'
         'score_parts,model_id,booth_visits,content_downloads,session_attendance,messages_exchanged,meeting_requested,'
         'first_interaction_at,last_interaction_at,interaction_count,status,closed_at,consented,crm_sync_status,tags,'
         'created_at,updated_at)', 'authenticated', 'SELECT'),
@@ -478,6 +479,8 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene_private.my_owned_organization_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_permitted_organization_ids(text,text)', 'authenticated', 'EXECUTE'),
     ('convene_private.my_own_records_organization_ids(text,text)', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_records_organization_ids(text,text)', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_team_only(text,text)', 'authenticated', 'EXECUTE'),
     ('convene_private.my_user_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_team_user_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_managed_organization_ids()', 'authenticated', 'EXECUTE'),

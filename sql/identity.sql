@@ -192,66 +192,101 @@ CREATE INDEX idx_person_reports_handled_by ON convene.person_reports (handled_by
 CREATE TRIGGER person_reports_touch BEFORE UPDATE ON convene.person_reports
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
--- What the caller may do in which organization. Definer all of them: policies of the tables they read are built on them.
+-- What the caller may do in which organization. Definer all of them: policies of the tables they read are built on them. In
+-- plpgsql, here and in the other files: it keeps its plans, and those of a function in SQL are made anew for every query.
 
 CREATE FUNCTION convene_private.my_memberships() RETURNS TABLE (organization_id uuid, member_role text, permissions jsonb)
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT m.organization_id, m.member_role, coalesce(r.permissions, '{}')
     FROM convene.organization_members m
     LEFT JOIN convene.users u ON u.organization_id = m.organization_id AND u.profile_id = m.profile_id
     LEFT JOIN convene.roles r ON r.id = coalesce(m.role_id, u.role_id)
-    WHERE m.profile_id = (SELECT convene_private.my_profile_id()) AND coalesce(u.status, 'active') = 'active'
-$$;
+    WHERE m.profile_id = (SELECT convene_private.my_profile_id()) AND coalesce(u.status, 'active') = 'active';
+END $$;
 COMMENT ON FUNCTION convene_private.my_memberships() IS 'Organizations the caller works for, with what their role permits there';
 
 CREATE FUNCTION convene_private.my_organization_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT m.organization_id FROM convene_private.my_memberships() m
-$$;
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT m.organization_id FROM convene_private.my_memberships() m;
+END $$;
 COMMENT ON FUNCTION convene_private.my_organization_ids() IS 'Organizations of the caller, in whatever role';
 
 CREATE FUNCTION convene_private.my_owned_organization_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT m.organization_id FROM convene_private.my_memberships() m WHERE m.member_role = 'owner'
-$$;
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT m.organization_id FROM convene_private.my_memberships() m WHERE m.member_role = 'owner';
+END $$;
 COMMENT ON FUNCTION convene_private.my_owned_organization_ids() IS 'Organizations whose users and roles the caller names';
 
 CREATE FUNCTION convene_private.my_permitted_organization_ids(p_area text, p_action text) RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT m.organization_id FROM convene_private.my_memberships() m
     WHERE m.member_role IN ('owner', 'organizer')
-       OR (m.permissions -> p_area -> p_action = 'true' AND (m.member_role = 'staff' OR p_action = 'read'))
-$$;
+       OR (m.permissions -> p_area -> p_action = 'true' AND (m.member_role = 'staff' OR p_action = 'read'));
+END $$;
 COMMENT ON FUNCTION convene_private.my_permitted_organization_ids(text, text) IS 'Organizations in which the caller may do this with every record of the area';
 
 CREATE FUNCTION convene_private.my_own_records_organization_ids(p_area text, p_action text) RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT m.organization_id FROM convene_private.my_memberships() m
-    WHERE m.permissions -> p_area -> p_action = '"own"' AND (m.member_role = 'staff' OR p_action = 'read')
-$$;
+    WHERE m.permissions -> p_area -> p_action = '"own"' AND (m.member_role = 'staff' OR p_action = 'read');
+END $$;
 COMMENT ON FUNCTION convene_private.my_own_records_organization_ids(text, text) IS 'Organizations in which the caller may do this with records of their own team: see my_team_user_ids()';
 
+CREATE FUNCTION convene_private.my_records_organization_ids(p_area text, p_action text) RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT m.organization_id FROM convene_private.my_memberships() m
+    WHERE m.member_role IN ('owner', 'organizer')
+       OR (m.permissions -> p_area -> p_action IN ('true', '"own"') AND (m.member_role = 'staff' OR p_action = 'read'));
+END $$;
+COMMENT ON FUNCTION convene_private.my_records_organization_ids(text, text) IS 'Organizations in which the caller may do this with records of the area, all or their own team''s';
+
+CREATE FUNCTION convene_private.my_team_only(p_area text, p_action text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM convene_private.my_memberships() m
+                   WHERE m.member_role NOT IN ('owner', 'organizer') AND m.permissions -> p_area -> p_action = '"own"');
+END $$;
+COMMENT ON FUNCTION convene_private.my_team_only(text, text) IS 'Whether there is an organization in which the caller may do this with records of their own team only';
+
 CREATE FUNCTION convene_private.my_managed_organization_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT convene_private.my_permitted_organization_ids('events', 'write')
-$$;
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT * FROM convene_private.my_permitted_organization_ids('events', 'write');
+END $$;
 COMMENT ON FUNCTION convene_private.my_managed_organization_ids() IS 'Organizations whose events the caller manages';
 
 CREATE FUNCTION convene_private.my_user_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT u.id FROM convene.users u
-    WHERE u.profile_id = (SELECT convene_private.my_profile_id()) AND u.status = 'active'
-$$;
+    WHERE u.profile_id = (SELECT convene_private.my_profile_id()) AND u.status = 'active';
+END $$;
 COMMENT ON FUNCTION convene_private.my_user_ids() IS 'The caller as a user, one per organization';
 
 CREATE FUNCTION convene_private.my_team_user_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     WITH RECURSIVE team AS (
         SELECT m.id, u.organization_id FROM convene_private.my_user_ids() m(id) JOIN convene.users u ON u.id = m.id
         -- UNION, so that two who manage each other end it.
         UNION SELECT u.id, u.organization_id FROM convene.users u JOIN team t ON u.manager_id = t.id AND u.organization_id = t.organization_id)
-    SELECT t.id FROM team t
-$$;
+    SELECT t.id FROM team t;
+END $$;
 COMMENT ON FUNCTION convene_private.my_team_user_ids() IS 'The caller as a user, and whoever reports to them, directly or through others';
 
 ALTER TABLE convene.organizations ENABLE ROW LEVEL SECURITY;

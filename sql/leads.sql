@@ -42,7 +42,8 @@ COMMENT ON COLUMN convene.attendees.sponsor_consent_withdrawn_at IS 'When sponso
 
 CREATE TABLE convene.lead_scoring (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
     sponsor_id uuid NOT NULL REFERENCES convene.sponsors ON DELETE CASCADE,
     attendee_id uuid NOT NULL,
     lead_score integer NOT NULL CHECK (lead_score BETWEEN 0 AND 100),
@@ -75,9 +76,11 @@ CREATE TABLE convene.lead_scoring (
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (sponsor_id, attendee_id),
     CHECK (last_interaction_at >= first_interaction_at),
+    FOREIGN KEY (event_id, organization_id) REFERENCES convene.events (id, organization_id) ON UPDATE CASCADE ON DELETE CASCADE,
     FOREIGN KEY (attendee_id, event_id) REFERENCES convene.attendees (id, event_id) ON DELETE CASCADE
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE convene.lead_scoring IS 'One row per sponsor and attendee who met: how promising it is, and what became of it';
+COMMENT ON COLUMN convene.lead_scoring.organization_id IS 'Left out: that of the event';
 COMMENT ON COLUMN convene.lead_scoring.lead_score IS '0 to 100';
 COMMENT ON COLUMN convene.lead_scoring.lead_grade IS 'A from 80, B from 60, C from 40, else D';
 COMMENT ON COLUMN convene.lead_scoring.fit_assumed IS 'The sponsor has described no ideal customer, so fit_score is the constant 30';
@@ -90,6 +93,9 @@ COMMENT ON COLUMN convene.lead_scoring.assigned_to IS 'Address of the sponsor''s
 COMMENT ON COLUMN convene.lead_scoring.crm_lead_id IS 'Its id in the sponsor''s CRM';
 COMMENT ON COLUMN convene.lead_scoring.notes IS 'The sponsor''s, so not read through the table, which the organizer reads as well';
 CREATE INDEX idx_lead_scoring_event ON convene.lead_scoring (event_id);
+CREATE INDEX idx_lead_scoring_organization ON convene.lead_scoring (organization_id);
+-- As for attendees.
+ALTER TABLE convene.lead_scoring ALTER COLUMN organization_id SET (n_distinct = 25);
 CREATE INDEX idx_lead_scoring_sponsor ON convene.lead_scoring (sponsor_id, consented, lead_score DESC, id);
 CREATE INDEX idx_lead_scoring_attendee ON convene.lead_scoring (attendee_id);
 CREATE INDEX idx_lead_scoring_score ON convene.lead_scoring (lead_score DESC);
@@ -97,13 +103,15 @@ CREATE INDEX idx_lead_scoring_grade ON convene.lead_scoring (lead_grade);
 CREATE INDEX idx_lead_scoring_status ON convene.lead_scoring (status);
 CREATE INDEX idx_lead_scoring_last_interaction ON convene.lead_scoring (last_interaction_at DESC);
 CREATE INDEX idx_lead_scoring_model ON convene.lead_scoring (model_id) WHERE model_id IS NOT NULL;
+CREATE TRIGGER lead_scoring_organization BEFORE INSERT ON convene.lead_scoring
+    FOR EACH ROW WHEN (NEW.organization_id IS NULL) EXECUTE FUNCTION convene_private.place_in_organization();
 -- A million leads are scored in one statement, which says itself when that was.
 CREATE TRIGGER lead_scoring_touch BEFORE UPDATE ON convene.lead_scoring
     FOR EACH ROW WHEN (NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at) EXECUTE FUNCTION convene_private.touch_updated_at();
 ALTER TABLE convene.lead_scoring ENABLE ROW LEVEL SECURITY;
 CREATE POLICY lead_scoring_select ON convene.lead_scoring FOR SELECT
-    USING ((consented AND sponsor_id = ANY (ARRAY(SELECT convene_private.my_sponsor_ids())))
-           OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids()))
+           OR (consented AND sponsor_id = ANY (ARRAY(SELECT convene_private.my_sponsor_ids()))));
 
 CREATE TABLE convene.lead_interactions (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

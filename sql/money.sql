@@ -343,17 +343,21 @@ CREATE TRIGGER ledger_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON convene
 -- What the caller may see.
 
 CREATE FUNCTION convene_private.my_sponsorship_order_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT o.id FROM convene.sponsorship_orders o
-    WHERE o.sponsor_id = ANY (ARRAY(SELECT convene_private.my_sponsor_ids()))
-$$;
+    WHERE o.sponsor_id = ANY (ARRAY(SELECT convene_private.my_sponsor_ids()));
+END $$;
 COMMENT ON FUNCTION convene_private.my_sponsorship_order_ids() IS 'Orders of the sponsors that the caller signs in for';
 
 CREATE FUNCTION convene_private.my_paid_event_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT e.id FROM convene.events e
-    WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('payouts', 'read')))
-$$;
+    WHERE e.organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('payouts', 'read')));
+END $$;
 COMMENT ON FUNCTION convene_private.my_paid_event_ids() IS 'Events whose payouts the caller may see';
 
 ALTER TABLE convene.payout_configurations ENABLE ROW LEVEL SECURITY;

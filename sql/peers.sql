@@ -468,16 +468,20 @@ INSERT INTO convene.settings (key, value, description) VALUES
 -- The caller's ids. Definer both: the policies of the tables they read are built on them.
 
 CREATE FUNCTION convene_private.my_contractor_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.id FROM convene.contractors c WHERE c.profile_id = (SELECT convene_private.my_profile_id())
-$$;
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT c.id FROM convene.contractors c WHERE c.profile_id = (SELECT convene_private.my_profile_id());
+END $$;
 COMMENT ON FUNCTION convene_private.my_contractor_ids() IS 'The caller as a contractor';
 
 CREATE FUNCTION convene_private.my_shared_template_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT t.id FROM convene.message_templates t
-    WHERE t.event_id IS NULL AND EXISTS (SELECT FROM convene_private.my_organization_ids())
-$$;
+    WHERE t.event_id IS NULL AND EXISTS (SELECT FROM convene_private.my_organization_ids());
+END $$;
 COMMENT ON FUNCTION convene_private.my_shared_template_ids() IS 'Texts for every event, where the caller works for an organization';
 
 ALTER TABLE convene.contractors ENABLE ROW LEVEL SECURITY;

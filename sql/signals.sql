@@ -4,7 +4,8 @@
 
 CREATE TABLE convene.event_impressions (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
     profile_id uuid REFERENCES convene.profiles ON DELETE SET NULL,
     visitor_key text,
     source text,
@@ -14,21 +15,27 @@ CREATE TABLE convene.event_impressions (
     region text CHECK (region <> ''),
     age_bucket text CHECK (age_bucket <> ''),
     created_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (id, created_at)
+    PRIMARY KEY (id, created_at),
+    FOREIGN KEY (event_id, organization_id) REFERENCES convene.events (id, organization_id) ON UPDATE CASCADE ON DELETE CASCADE
 ) PARTITION BY RANGE (created_at);
 COMMENT ON TABLE convene.event_impressions IS 'The event was shown to somebody: where they are, how old, how long they stayed';
+COMMENT ON COLUMN convene.event_impressions.organization_id IS 'Left out: that of the event';
 COMMENT ON COLUMN convene.event_impressions.profile_id IS 'The person, where signed in';
 COMMENT ON COLUMN convene.event_impressions.visitor_key IS 'Pseudonym of a visitor, by which different ones are counted; never an address';
 COMMENT ON COLUMN convene.event_impressions.source IS 'Where it was shown: feed, search, mail, web or a name of the sender''s own';
 COMMENT ON COLUMN convene.event_impressions.dwell_time_ms IS 'Of all impressions of the row together; null: not measured';
 COMMENT ON COLUMN convene.event_impressions.country IS 'ISO 3166 code or English name; a key of geo_distribution';
 COMMENT ON COLUMN convene.event_impressions.age_bucket IS 'As 18-24; a key of age_segments';
-CREATE INDEX idx_event_impressions_event ON convene.event_impressions (event_id, created_at);
+CREATE INDEX idx_event_impressions_event ON convene.event_impressions (event_id, created_at) INCLUDE (organization_id);
+CREATE INDEX idx_event_impressions_organization ON convene.event_impressions (organization_id, created_at);
 CREATE INDEX idx_event_impressions_profile ON convene.event_impressions (profile_id);
+CREATE TRIGGER event_impressions_organization BEFORE INSERT ON convene.event_impressions
+    FOR EACH ROW WHEN (NEW.organization_id IS NULL) EXECUTE FUNCTION convene_private.place_in_organization();
 
 CREATE TABLE convene.ticket_analytics (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
     profile_id uuid REFERENCES convene.profiles ON DELETE SET NULL,
     ticket_type_id uuid,
     visitor_key text,
@@ -40,20 +47,26 @@ CREATE TABLE convene.ticket_analytics (
     currency text CHECK (currency ~ '^[A-Z]{3}$'),
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id, created_at),
-    CHECK (revenue_cents = 0 OR currency IS NOT NULL)
+    CHECK (revenue_cents = 0 OR currency IS NOT NULL),
+    FOREIGN KEY (event_id, organization_id) REFERENCES convene.events (id, organization_id) ON UPDATE CASCADE ON DELETE CASCADE
 ) PARTITION BY RANGE (created_at);
 COMMENT ON TABLE convene.ticket_analytics IS 'The way from a look at the tickets to a purchase; purchases per view is the conversion rate';
+COMMENT ON COLUMN convene.ticket_analytics.organization_id IS 'Left out: that of the event';
 COMMENT ON COLUMN convene.ticket_analytics.profile_id IS 'The person, where signed in';
 COMMENT ON COLUMN convene.ticket_analytics.ticket_type_id IS 'Null: all tickets. No foreign key: what was counted outlives the ticket type';
 COMMENT ON COLUMN convene.ticket_analytics.visitor_key IS 'Pseudonym of a visitor, by which different ones are counted; never an address';
 COMMENT ON COLUMN convene.ticket_analytics.source IS 'What led to the tickets: feed, search, mail, web or a name of the sender''s own';
 COMMENT ON COLUMN convene.ticket_analytics.purchases IS 'Orders as this page saw them; the money that counts is in orders';
-CREATE INDEX idx_ticket_analytics_event ON convene.ticket_analytics (event_id, created_at);
+CREATE INDEX idx_ticket_analytics_event ON convene.ticket_analytics (event_id, created_at) INCLUDE (organization_id);
+CREATE INDEX idx_ticket_analytics_organization ON convene.ticket_analytics (organization_id, created_at);
 CREATE INDEX idx_ticket_analytics_profile ON convene.ticket_analytics (profile_id);
+CREATE TRIGGER ticket_analytics_organization BEFORE INSERT ON convene.ticket_analytics
+    FOR EACH ROW WHEN (NEW.organization_id IS NULL) EXECUTE FUNCTION convene_private.place_in_organization();
 
 CREATE TABLE convene.post_views (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
     profile_id uuid REFERENCES convene.profiles ON DELETE SET NULL,
     post_id text NOT NULL CHECK (post_id <> ''),
     visitor_key text,
@@ -64,9 +77,11 @@ CREATE TABLE convene.post_views (
     mentions integer NOT NULL DEFAULT 0 CHECK (mentions >= 0),
     mention_text text,
     created_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (id, created_at)
+    PRIMARY KEY (id, created_at),
+    FOREIGN KEY (event_id, organization_id) REFERENCES convene.events (id, organization_id) ON UPDATE CASCADE ON DELETE CASCADE
 ) PARTITION BY RANGE (created_at);
 COMMENT ON TABLE convene.post_views IS 'Posts about the event: how they were looked at, and where the event was mentioned';
+COMMENT ON COLUMN convene.post_views.organization_id IS 'Left out: that of the event';
 COMMENT ON COLUMN convene.post_views.profile_id IS 'The person who looked, where signed in';
 COMMENT ON COLUMN convene.post_views.post_id IS 'The platform''s own id of the post';
 COMMENT ON COLUMN convene.post_views.visitor_key IS 'Pseudonym of a visitor, by which different ones are counted; never an address';
@@ -75,8 +90,11 @@ COMMENT ON COLUMN convene.post_views.dwell_time_ms IS 'Of all views of the row t
 COMMENT ON COLUMN convene.post_views.watch_percentage IS 'How much of a video was watched, on average over the views; null: no video';
 COMMENT ON COLUMN convene.post_views.mentions IS 'How often the event was mentioned; adds up to social_mentions';
 COMMENT ON COLUMN convene.post_views.mention_text IS 'The words of a mention, from which sentiment_score is read; null: not known';
-CREATE INDEX idx_post_views_event ON convene.post_views (event_id, created_at);
+CREATE INDEX idx_post_views_event ON convene.post_views (event_id, created_at) INCLUDE (organization_id);
+CREATE INDEX idx_post_views_organization ON convene.post_views (organization_id, created_at);
 CREATE INDEX idx_post_views_profile ON convene.post_views (profile_id);
+CREATE TRIGGER post_views_organization BEFORE INSERT ON convene.post_views
+    FOR EACH ROW WHEN (NEW.organization_id IS NULL) EXECUTE FUNCTION convene_private.place_in_organization();
 
 CREATE TABLE convene.event_video_counters (
     event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
@@ -218,13 +236,13 @@ COMMENT ON VIEW convene.ticket_analytics_p IS 'ticket_analytics under its second
 -- Partitions have row security and no policy: only what is asked of the whole table is answered.
 ALTER TABLE convene.event_impressions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY event_impressions_select ON convene.event_impressions FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
 ALTER TABLE convene.ticket_analytics ENABLE ROW LEVEL SECURITY;
 CREATE POLICY ticket_analytics_select ON convene.ticket_analytics FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
 ALTER TABLE convene.post_views ENABLE ROW LEVEL SECURITY;
 CREATE POLICY post_views_select ON convene.post_views FOR SELECT
-    USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
+    USING (organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())));
 ALTER TABLE convene.event_video_counters ENABLE ROW LEVEL SECURITY;
 CREATE POLICY event_video_counters_select ON convene.event_video_counters FOR SELECT
     USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));

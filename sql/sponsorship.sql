@@ -11,7 +11,7 @@ CREATE TABLE convene.sponsorship_packages (
     package_type text NOT NULL DEFAULT 'standard' CHECK (package_type <> ''),
     price_cents bigint NOT NULL CHECK (price_cents >= 0),
     currency text NOT NULL DEFAULT 'USD' CHECK (currency ~ '^[A-Z]{3}$'),
-    price numeric(12,2) GENERATED ALWAYS AS (price_cents::numeric / 100) STORED,
+    price numeric GENERATED ALWAYS AS (trim_scale(price_cents::numeric / convene_private.minor_units(currency))) STORED,
     benefits jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(benefits) = 'array'),
     deliverables jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(deliverables) = 'array'),
     total_available integer NOT NULL CHECK (total_available > 0),
@@ -35,7 +35,7 @@ CREATE TABLE convene.sponsorship_packages (
 COMMENT ON TABLE convene.sponsorship_packages IS 'What an event offers to sponsors';
 COMMENT ON COLUMN convene.sponsorship_packages.event_public IS 'events.is_public, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.sponsorship_packages.package_type IS 'What kind of thing is sold, in the organizer''s words: standard, booth, speaking, digital';
-COMMENT ON COLUMN convene.sponsorship_packages.price_cents IS 'Hundredths of the currency; price is the same in whole units';
+COMMENT ON COLUMN convene.sponsorship_packages.price_cents IS 'Minor units of the currency, cents of a dollar; price is the same in whole units';
 COMMENT ON COLUMN convene.sponsorship_packages.sold IS 'Sold and reserved by orders; never above total_available';
 COMMENT ON COLUMN convene.sponsorship_packages.status IS 'sold_out comes and goes with the last one available; limited and archived are the organizer''s word';
 COMMENT ON COLUMN convene.sponsorship_packages.priority IS 'Place in the list, smallest first';
@@ -170,7 +170,7 @@ CREATE TABLE convene.sponsor_profiles (
     CHECK ((objectives_embedding IS NULL) = (embedding_model IS NULL))
 ) WITH (fillfactor = 85);
 COMMENT ON TABLE convene.sponsor_profiles IS 'What a sponsor looks for, in events and in attendees';
-COMMENT ON COLUMN convene.sponsor_profiles.annual_budget_cents IS 'Hundredths of the currency, for a year; null: not told';
+COMMENT ON COLUMN convene.sponsor_profiles.annual_budget_cents IS 'Minor units of the currency, for a year; null: not told';
 COMMENT ON COLUMN convene.sponsor_profiles.brand_objectives IS '{"keywords": [], "goals": []}';
 COMMENT ON COLUMN convene.sponsor_profiles.target_audience IS '{"age_buckets": [], "interests": []}';
 COMMENT ON COLUMN convene.sponsor_profiles.ideal_customer IS '{"industries": [], "company_sizes": [], "roles": [], "seniority": [], "regions": [], "topics": []}; empty: leads are not compared with anybody';
@@ -222,7 +222,7 @@ COMMENT ON COLUMN convene.event_sponsorships.package_id IS 'The package it is ab
 COMMENT ON COLUMN convene.event_sponsorships.status IS 'From confirmed on, unless cancelled, the sponsor takes part in the event';
 COMMENT ON COLUMN convene.event_sponsorships.confirmed_at IS 'When the status was first reached, as the next three; kept by a trigger';
 COMMENT ON COLUMN convene.event_sponsorships.conversions IS 'Leads that were won';
-COMMENT ON COLUMN convene.event_sponsorships.attributed_value_cents IS 'What those were worth, in hundredths of the currency';
+COMMENT ON COLUMN convene.event_sponsorships.attributed_value_cents IS 'What those were worth, in minor units of the currency';
 COMMENT ON COLUMN convene.event_sponsorships.roi IS 'Percent';
 COMMENT ON COLUMN convene.event_sponsorships.measured_at IS 'When the figures from impressions on were counted';
 CREATE INDEX idx_event_sponsorships_sponsor ON convene.event_sponsorships (sponsor_id);
@@ -404,41 +404,49 @@ CREATE INDEX idx_mv_refresh_log_ran_at ON convene.mv_refresh_log (ran_at DESC);
 -- worker's to ask, so whatever stands on it is restricted.
 
 CREATE FUNCTION convene_private.my_sponsor_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT s.id FROM convene.sponsors s WHERE s.profile_id = (SELECT convene_private.my_profile_id())
     UNION ALL
     SELECT s.id FROM convene.sponsors s
-    WHERE s.profile_id IS NULL AND lower(s.primary_contact_email) = (SELECT convene_private.my_email())
-$$;
+    WHERE s.profile_id IS NULL AND lower(s.primary_contact_email) = (SELECT convene_private.my_email());
+END $$;
 COMMENT ON FUNCTION convene_private.my_sponsor_ids() IS 'Sponsors the caller acts for: named as its person, or by a verified address where it names none';
 
 CREATE FUNCTION convene_private.my_sponsored_event_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     WITH mine AS MATERIALIZED (SELECT ARRAY(SELECT convene_private.my_sponsor_ids()) AS ids)
     SELECT s.event_id FROM convene.sponsors s
     WHERE s.id = ANY ((SELECT ids FROM mine)::uuid[]) AND s.event_id IS NOT NULL
       AND s.status IN ('contracted', 'active', 'fulfilled') AND s.fulfilment_status <> 'cancelled'
     UNION
     SELECT p.event_id FROM convene.event_sponsorships p
-    WHERE p.sponsor_id = ANY ((SELECT ids FROM mine)::uuid[]) AND p.status IN ('confirmed', 'active', 'completed')
-$$;
+    WHERE p.sponsor_id = ANY ((SELECT ids FROM mine)::uuid[]) AND p.status IN ('confirmed', 'active', 'completed');
+END $$;
 COMMENT ON FUNCTION convene_private.my_sponsored_event_ids() IS 'Events that a sponsor of the caller has signed for';
 
 CREATE FUNCTION convene_private.my_market_event_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT e.id FROM convene.events e
-    WHERE e.status = 'published' AND EXISTS (SELECT FROM convene_private.my_sponsor_ids())
-$$;
+    WHERE e.status = 'published' AND EXISTS (SELECT FROM convene_private.my_sponsor_ids());
+END $$;
 COMMENT ON FUNCTION convene_private.my_market_event_ids() IS 'Events on the market, for whoever acts for a sponsor';
 
 CREATE FUNCTION convene_private.my_staffed_sponsor_ids() RETURNS SETOF uuid
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     WITH events AS MATERIALIZED (SELECT ARRAY(SELECT convene_private.my_staffed_event_ids()) AS ids)
     SELECT s.id FROM convene.sponsors s WHERE s.event_id = ANY ((SELECT ids FROM events)::uuid[])
     UNION
     SELECT p.sponsor_id FROM convene.event_sponsorships p
-    WHERE p.event_id = ANY ((SELECT ids FROM events)::uuid[]) AND p.status IN ('confirmed', 'active', 'completed')
-$$;
+    WHERE p.event_id = ANY ((SELECT ids FROM events)::uuid[]) AND p.status IN ('confirmed', 'active', 'completed');
+END $$;
 COMMENT ON FUNCTION convene_private.my_staffed_sponsor_ids() IS 'Sponsors of the events that the caller''s organizations hold, and those that have signed for one';
 
 -- Policies. event_id is an arm of SELECT beside the sponsor's id, for INSERT ... RETURNING, as for events.

@@ -7,6 +7,11 @@ from lib import catalogue
 OURS = "IN ('convene'::regnamespace, 'convene_private'::regnamespace)"
 # A partition is a part of its table, which has the policies, the rights and the words about it.
 TABLES = f"relnamespace {OURS} AND relkind IN ('r', 'p') AND NOT relispartition"
+# Of these nearly every row that is read is public, so a column that says so is no detour; of other tables it would have the server
+# go through all rows for the few that somebody may see.
+PROGRAMME = ["venues", "events", "speakers", "sessions", "event_materials", "event_announcements", "session_embeddings",
+             "ticket_types", "bundles", "bundle_items", "seat_maps", "goal_complements", "sponsorship_packages", "event_embeddings",
+             "event_quality_scores"]
 PUBLIC_VALUES = {"claim", "email", "embed_text", "lead_engagement_score", "lead_intent_score", "lead_score", "library_version",
                  "surface", "uid"}
 
@@ -36,8 +41,13 @@ RULES = {
     "policies ask once per query who is there, not once per row": """
         SELECT polrelid::regclass || '.' || polname
           FROM pg_policy, LATERAL (VALUES (pg_get_expr(polqual, polrelid)), (pg_get_expr(polwithcheck, polrelid))) e(expression),
-               LATERAL regexp_replace(expression, 'ARRAY\\( SELECT convene_private\\.\\w+\\((''\\w+''::text(, )?)*\\) AS \\w+\\)', '', 'g') AS rest
+               LATERAL regexp_replace(expression, '(ARRAY|NOT )\\( SELECT convene_private\\.\\w+\\((''\\w+''::text(, )?)*\\) AS \\w+\\)', '', 'g') AS rest
          WHERE rest ~* 'convene|select|current_setting|uid\\(|\\w+\\.\\w+\\('""",
+    "a row is everybody's by a column of its own in the programme only, and only to be read": f"""
+        SELECT polrelid::regclass || '.' || polname
+          FROM pg_policy, LATERAL (VALUES (pg_get_expr(polqual, polrelid)), (pg_get_expr(polwithcheck, polrelid))) e(expression)
+         WHERE expression ~ '\\m(event_public|is_public)\\M'
+           AND (polcmd <> 'r' OR polrelid <> ALL ('{{{','.join('convene.' + name for name in PROGRAMME)}}}'::regclass[]))""",
     "a bare false or true is the whole policy": """
         SELECT polname FROM pg_policy
          WHERE pg_get_expr(polqual, polrelid) ~ '\\m(true|false)\\M' AND pg_get_expr(polqual, polrelid) NOT IN ('true', 'false')""",
@@ -146,6 +156,8 @@ BROKEN = {
     "policies are for everybody, so they name no role": ("CREATE POLICY more ON convene.venues TO anon USING (true)", "more"),
     "policies ask once per query who is there, not once per row": (
         "CREATE POLICY more ON convene.venues USING (organization_id IN (SELECT convene_private.my_organization_ids()))", "more"),
+    "a row is everybody's by a column of its own in the programme only, and only to be read": (
+        "ALTER POLICY events_update ON convene.events USING (is_public)", "events.events_update"),
     "a bare false or true is the whole policy": ("CREATE POLICY more ON convene.venues USING (name = 'x' OR true IS NULL)", "more"),
     "no policy is always true for a writer": (
         "ALTER POLICY venues_update ON convene.venues WITH CHECK (true)", "venues.venues_update"),

@@ -74,7 +74,8 @@ GRANT SELECT ON convene.sessions, public.titles TO reporting WITH GRANT OPTION;
 GRANT SELECT (id, title), UPDATE (city) ON convene.events TO reporting;
 GRANT SELECT ON convene.event_impressions, public.seen TO reporting;
 GRANT INSERT (title, organization_id) ON convene.events TO reporting;
-GRANT EXECUTE ON FUNCTION convene_private.my_attended_event_ids(), convene.recommendation_metrics(uuid) TO reporting;
+GRANT EXECUTE ON FUNCTION convene_private.my_attended_event_ids(), convene_private.my_staffed_event_ids(),
+    convene.recommendation_metrics(uuid) TO reporting;
 REVOKE SELECT ON convene.venues FROM anon;
 ALTER DEFAULT PRIVILEGES IN SCHEMA convene GRANT SELECT ON TABLES TO reporting;
 COMMENT ON COLUMN convene.sessions.mood IS 'How it feels; the user''s own';

@@ -24,6 +24,7 @@ FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity = '' ORDER BY a.attnum"""
+GENERATED = "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attgenerated <> ''"
 NAMES = """ARRAY(SELECT a.attname::text FROM unnest({0}) WITH ORDINALITY u(n, i)
                  JOIN pg_attribute a ON a.attrelid = {1} AND a.attnum = u.n ORDER BY u.i)"""
 KEYS = f"""
@@ -60,6 +61,7 @@ class Table:
         self.name = name
         self.columns = conn.execute(COLUMNS, [oid]).fetchall()
         self.names = [column[0] for column in self.columns]
+        self.generated = [row[0] for row in conn.execute(GENERATED, [oid])]
         self.required = {column[0] for column in self.columns if column[4]}
         self.keys = [Key(*row) for row in conn.execute(KEYS, [oid])]
         unique = conn.execute(UNIQUES, [oid]).fetchall()
@@ -315,7 +317,7 @@ class Filler:
 
     def remember(self, table, last):
         """Keeps the rows that others may refer to: those made here, in the order of making; only if they are few, all."""
-        columns = [name for name in table.names if name in self.referred]
+        columns = [name for name in table.names + table.generated if name in self.referred]
         if not columns:
             return
         listed = ", ".join(f'"{name}"' for name in columns)
