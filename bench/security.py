@@ -3,9 +3,10 @@
     security.py [divisor]      1 by default: 100,000 attendees and 1,000,000 interactions; 50 is a fiftieth of that
 
 Twice: of nine events, and of those and 10,000 small ones, since what the server expects of a policy hangs on how many there
-are. Both sides send the same statement where it says itself whose rows it wants; where it leaves that to the policies, the
-service's says it in words. Both answer the same rows, which is checked. Ends with 1 when a read costs more than LIMIT times the service's, or goes through more than LARGE rows that it does
-not answer where the service's does not."""
+are. Both sides send the same statement where it says itself whose rows it wants; where it leaves that to the policies, which is
+called unnamed, the service's says in words what they add. Both answer the same rows, which is checked. Ends with 1 when a read
+costs more than LIMIT times the service's, or goes through more than LARGE rows that it does not answer where the service's
+does not."""
 
 import json
 import statistics
@@ -207,14 +208,15 @@ def public(add):
 def organizing(add):
     """Reads over an event, and over all events of an organization."""
     for person, event, of in (("organizer", BIG, "few"), ("organizer_of_many", OTHER, "many")):
-        for table, order in (("attendees", "profile_id"), ("session_interactions", "session_id, attendee_id")):
+        for table, order, mine in (("attendees", "profile_id", "profile_id = %(me)s"),
+                                   ("session_interactions", "session_id, attendee_id", f"attendee_id IN ({MINE})")):
             what = f"{table}, organizer of {of}"
             add(f"an event's {what}: count", person, f"SELECT count(*) FROM convene.{table} WHERE event_id = {event}")
             add(f"an event's {what}: page", person, page(table, "*", f"event_id = {event}", order))
-            named = f"SELECT count(*) FROM convene.{table} WHERE {OURS}"
+            named = f"SELECT count(*) FROM convene.{table} WHERE event_id IN (SELECT id FROM convene.events WHERE {OURS})"
             add(f"all {what}: count", person, named)
             add(f"all {what}: count, unnamed", person, f"SELECT count(*) FROM convene.{table}",
-                f"SELECT count(*) FROM convene.{table} WHERE event_id IN (SELECT id FROM convene.events WHERE {OURS})")
+                f"SELECT count(*) FROM convene.{table} WHERE {OURS} OR {mine}")
         for view in ("event_impressions_p", "ticket_analytics_p"):
             month = (f"event_id = {event} AND created_at >= date_trunc('month', now())"
                      " AND created_at < date_trunc('month', now()) + interval '1 month'")

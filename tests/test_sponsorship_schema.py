@@ -322,3 +322,11 @@ def test_no_score_beyond_its_range(undone, world, score):
 
 def test_the_queue_names_a_target(undone):
     expect_error(undone, "23514", "INSERT INTO convene.fit_recalc_queue (reason) VALUES ('x')")
+
+
+@pytest.mark.parametrize("currency, cents, price", [("USD", 123456, "1234.56"), ("JPY", 500, "500"), ("BHD", 1500, "1.5")])
+def test_the_price_of_a_package_is_in_whole_units_of_its_currency(undone, world, currency, cents, price):
+    made = undone.execute(
+        "INSERT INTO convene.sponsorship_packages (event_id, package_name, tier, price_cents, currency, total_available)"
+        " VALUES (%s, 'priced', 'gold', %s, %s, 1) RETURNING price", [world.alpha.id, cents, currency]).fetchone()[0]
+    assert str(made) == price
