@@ -88,7 +88,7 @@ def test_everything_else_is_refused_everywhere(person, world, text):
     assert len(got.message) + len(got.detail or "") < 500
     for statement, parameters in (
         ("SELECT id FROM convene.attendees", []),
-        ("SELECT id FROM convene.events", []),
+        ("UPDATE convene.events SET title = 'x'", []),
         ("UPDATE convene.attendees SET full_name = 'x'", []),
         ("SELECT * FROM convene.get_session_recommendations(%s, %s)", [me.id, alpha.id]),
         ("SELECT * FROM convene.serve_session_recommendations(%s, %s)", [me.id, alpha.id]),
@@ -98,6 +98,8 @@ def test_everything_else_is_refused_everywhere(person, world, text):
         ("SELECT convene.refresh_event_recommendations(%s)", [alpha.id]),
     ):
         assert sqlstate(person, statement, parameters).sqlstate == "22023", statement
+    # What is public is so for everybody: nobody is asked for.
+    assert person.execute("SELECT count(*) FROM convene.events WHERE is_public").fetchone() == (2,)
     # For the service there is no token to be read.
     person.execute("RESET ROLE")
     assert person.execute("SELECT count(*) > 0 FROM convene.attendees").fetchone() == (True,)

@@ -67,6 +67,8 @@ def test_pgspot_would_find(breach, code):
 EXPLAINED = [
     (None, "target type is different type than source type: cast \"text\" value to",
      "arguments of a trigger, and values of JSON, are texts; each is read once per call"),
+    ("venue_is_public", "routine is marked as VOLATILE",
+     "asks after a lock, and must see what was committed while it waited for that"),
     ("may_replace_text", "routine is marked as VOLATILE",
      "it is to see what was committed since the statement began"),
     ("revoke_all", "text type variable is not sanitized",
