@@ -21,13 +21,14 @@ SETUP = """
 INSERT INTO convene.events (id, title, status) VALUES ({event}, 'Event', 'published');
 INSERT INTO convene.sponsors (id, event_id, company_name) SELECT md5('sponsor ' || i)::uuid, {event}, 'Sponsor ' || i FROM generate_series(1, {sponsors}) i;
 SET session_replication_role = replica;
-INSERT INTO convene.attendees (id, event_id, full_name, job_title, sponsor_consent)
-SELECT md5('attendee ' || i)::uuid, {event}, 'Attendee ' || i, (ARRAY['Director', 'Analyst', 'Clerk'])[1 + i % 3], true FROM generate_series(1, {people}) i;
-INSERT INTO convene.lead_scoring (id, event_id, sponsor_id, attendee_id, lead_score, booth_visits, content_downloads, session_attendance,
+INSERT INTO convene.attendees (id, event_id, organization_id, full_name, job_title, sponsor_consent)
+SELECT md5('attendee ' || i)::uuid, e.id, e.organization_id, 'Attendee ' || i, (ARRAY['Director', 'Analyst', 'Clerk'])[1 + i % 3], true
+  FROM convene.events e, generate_series(1, {people}) i;
+INSERT INTO convene.lead_scoring (id, event_id, organization_id, sponsor_id, attendee_id, lead_score, booth_visits, content_downloads, session_attendance,
                                   messages_exchanged, meeting_requested, interaction_count, first_interaction_at, consented)
-SELECT md5('lead ' || i)::uuid, {event}, md5('sponsor ' || (1 + i % {sponsors}))::uuid, md5('attendee ' || (1 + i / {sponsors}))::uuid, 0,
+SELECT md5('lead ' || i)::uuid, e.id, e.organization_id, md5('sponsor ' || (1 + i % {sponsors}))::uuid, md5('attendee ' || (1 + i / {sponsors}))::uuid, 0,
        h % 5, (h / 7) % 6, (h / 11) % 4, (h / 13) % 8, (h / 17) % 5 = 0, 1 + (h / 19) % 20, now() - interval '1 day', true
-  FROM (SELECT i, hashtext('x' || i) & 1073741823 AS h FROM generate_series(0, {leads} - 1) i) drawn;
+  FROM convene.events e, (SELECT i, hashtext('x' || i) & 1073741823 AS h FROM generate_series(0, {leads} - 1) i) drawn;
 SET session_replication_role = origin;
 """
 

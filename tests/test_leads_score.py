@@ -223,10 +223,11 @@ def test_a_recount_follows_the_ledger(undone, event):
 def test_many_leads_are_scored_in_slices(undone, event):
     """Beyond fifty thousand leads the table is walked by pages; nothing is left out."""
     undone.execute("SET LOCAL session_replication_role = replica")
-    undone.execute("WITH people AS (INSERT INTO convene.attendees (event_id, full_name) SELECT %s, n::text FROM generate_series(1, 60000) n"
-                   " RETURNING id, event_id, full_name::int AS n)"
-                   " INSERT INTO convene.lead_scoring (event_id, sponsor_id, attendee_id, lead_score, booth_visits, interaction_count)"
-                   " SELECT event_id, %s, id, 0, n %% 4, 1 + n %% 9 FROM people", [event.id, event.sponsors["first"][0]])
+    undone.execute("WITH people AS (INSERT INTO convene.attendees (event_id, organization_id, full_name)"
+                   " SELECT e.id, e.organization_id, n::text FROM convene.events e, generate_series(1, 60000) n WHERE e.id = %s"
+                   " RETURNING id, event_id, organization_id, full_name::int AS n)"
+                   " INSERT INTO convene.lead_scoring (event_id, organization_id, sponsor_id, attendee_id, lead_score, booth_visits, interaction_count)"
+                   " SELECT event_id, organization_id, %s, id, 0, n %% 4, 1 + n %% 9 FROM people", [event.id, event.sponsors["first"][0]])
     undone.execute("SET LOCAL session_replication_role = origin")
     told = undone.execute("SELECT convene.score_event_leads(%s)", [event.id]).fetchone()[0]
     assert (told["leads"], told["changed"]) == (60000, 60000)
