@@ -1,4 +1,4 @@
-//! A lead in the words of a CRM: the field names of the public APIs of Salesforce, HubSpot and
+//! A lead in the words of a CRM: the field names of the public APIs of Salesforce, `HubSpot` and
 //! Pipedrive. What is not known is left out, so that nothing in the CRM is overwritten with nothing.
 
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 const LEAD_SOURCE: &str = "Event";
 /// What Salesforce writes itself where a company must be given and none is known.
 const NOT_PROVIDED: &str = "[not provided]";
-/// Characters that a text field of HubSpot or Pipedrive takes for a name.
+/// Characters that a text field of `HubSpot` or Pipedrive takes for a name.
 const TEXT_CHARS: usize = 255;
 /// Characters of a mail address that is still one.
 const EMAIL_CHARS: usize = 254;
@@ -283,7 +283,7 @@ fn salesforce(fields: Fields, lead: &Lead, known: &Known, create: bool) -> Value
     Value::Object(body)
 }
 
-/// The custom fields of HubSpot and Pipedrive: score and engagement under our own names.
+/// The custom fields of `HubSpot` and Pipedrive: score and engagement under our own names.
 fn custom(fields: Fields, lead: &Lead, known: &Known) -> Map<String, Value> {
     let mut custom = Map::new();
     put(&mut custom, "convene_lead_id", Some(lead.id.as_str()));
@@ -304,7 +304,7 @@ fn custom(fields: Fields, lead: &Lead, known: &Known) -> Map<String, Value> {
     custom
 }
 
-/// A contact of HubSpot, whose properties are texts all of them.
+/// A contact of `HubSpot`, whose properties are texts all of them.
 fn hubspot(fields: Fields, lead: &Lead, known: &Known, create: bool) -> Value {
     let mut properties = custom(fields, lead, known);
     for value in properties.values_mut() {
