@@ -183,8 +183,11 @@ COMMENT ON COLUMN convene.crm_sync_queue.payload IS 'Which fields are asked for;
 COMMENT ON COLUMN convene.crm_sync_queue.result IS 'What the worker reported';
 CREATE INDEX idx_crm_sync_queue_lead ON convene.crm_sync_queue (lead_id, crm_type, status);
 CREATE INDEX idx_crm_sync_queue_sponsor ON convene.crm_sync_queue (sponsor_id, status);
-CREATE INDEX idx_crm_sync_queue_claim ON convene.crm_sync_queue (crm_type, priority DESC, available_at, id)
+CREATE INDEX idx_crm_sync_queue_claim ON convene.crm_sync_queue (priority DESC, available_at, id)
     WHERE status IN ('pending', 'leased');
+CREATE INDEX idx_crm_sync_queue_claim_one ON convene.crm_sync_queue (crm_type, priority DESC, available_at, id)
+    WHERE status IN ('pending', 'leased');
+CREATE INDEX idx_crm_sync_queue_leased ON convene.crm_sync_queue (lease_until) WHERE status = 'leased';
 CREATE INDEX idx_crm_sync_queue_processed ON convene.crm_sync_queue (processed_at)
     WHERE status IN ('done', 'failed', 'cancelled');
 CREATE TRIGGER crm_sync_queue_touch BEFORE UPDATE ON convene.crm_sync_queue

@@ -87,22 +87,35 @@ struct Leased {
 }
 
 /// A lead is in one worker's hand at a time, whatever was queued for it since: two requests for one
-/// lead could pass each other on the way, or each create it.
+/// lead could pass each other on the way, or each create it. Asked row by row: for NOT EXISTS the
+/// server would hash every leased row to hand out one job.
 const CLAIM: &str = queue::claim_sql!(
     "convene.crm_sync_queue",
     target: "lead_id, crm_type",
     id: "lead_id",
     further: "cancelled",
-    when: "($3::text IS NULL OR q.crm_type = $3)
+    when: "q.status = 'leased'
+           OR (SELECT o.id FROM convene.crm_sync_queue o
+                WHERE o.lead_id = q.lead_id AND o.crm_type = q.crm_type AND o.status = 'leased'
+                LIMIT 1) IS NULL"
+);
+/// The same for one CRM, which has an order of its own in an index.
+const CLAIM_ONE: &str = queue::claim_sql!(
+    "convene.crm_sync_queue",
+    target: "lead_id, crm_type",
+    id: "lead_id",
+    further: "cancelled",
+    when: "q.crm_type = $3
            AND (q.status = 'leased'
-                OR NOT EXISTS (SELECT FROM convene.crm_sync_queue o
-                                WHERE o.lead_id = q.lead_id AND o.crm_type = q.crm_type
-                                  AND o.status = 'leased'))"
+                OR (SELECT o.id FROM convene.crm_sync_queue o
+                     WHERE o.lead_id = q.lead_id AND o.crm_type = q.crm_type
+                       AND o.status = 'leased' LIMIT 1) IS NULL)"
 );
 
 fn take(limit: usize, lease: Interval, crm: Option<Crm>) -> Outcome<Vec<Leased>> {
-    let arguments = [(limit as i64).into(), lease.into(), crm.map(Crm::name).into()];
-    db::write(CLAIM, &arguments, |row| {
+    let mut arguments = vec![(limit as i64).into(), lease.into()];
+    arguments.extend(crm.map(|crm| crm.name().into()));
+    db::write(crm.map_or(CLAIM, |_| CLAIM_ONE), &arguments, |row| {
         Ok(Leased {
             id: row.want(1)?,
             attempts: row.want(3)?,

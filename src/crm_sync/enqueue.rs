@@ -187,7 +187,10 @@ const ENQUEUE: &str = concat!(
              queued_at = CASE WHEN k.waits THEN q.queued_at ELSE pg_catalog.now() END,
              last_error = CASE WHEN k.waits THEN q.last_error END,
              lease_token = NULL, lease_until = NULL, processed_at = NULL
-        FROM keyed k WHERE q.id = k.spare_id),
+        FROM keyed k
+       WHERE q.id = k.spare_id
+         AND NOT (k.waits AND q.payload->>'content' = k.content
+                  AND q.payload->'sync_fields' @> $4)),
     fresh AS (
       INSERT INTO convene.crm_sync_queue
              (id, lead_id, sponsor_id, event_id, crm_type, idempotency_key, payload)
