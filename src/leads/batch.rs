@@ -60,7 +60,7 @@ fn of_sponsor(id: Option<pgrx::Uuid>, recount: Option<bool>) -> Outcome<pgrx::Js
             Some(events) => events,
             None => db::read(EVENTS, &[sponsor.id.into()], |row| row.want(1))?,
         };
-        let scored = score(&[sponsor.id], &events, recount)?;
+        let scored = score(&[sponsor.id], &events, recount, false)?;
         Ok(scored.answer("sponsor_id", sponsor.id))
     })
 }
@@ -73,7 +73,7 @@ fn of_event(id: Option<pgrx::Uuid>, recount: Option<bool>) -> Outcome<pgrx::Json
     let recount = required(recount, "p_recount")?;
     with_owner(|| {
         let sponsors = db::read(SPONSORS, &[event.into()], |row| row.want(1))?;
-        let scored = score(&sponsors, &[event], recount)?;
+        let scored = score(&sponsors, &[event], recount, true)?;
         Ok(scored.answer("event_id", event))
     })
 }
@@ -94,7 +94,13 @@ impl Done {
     }
 }
 
-fn score(sponsors: &[pgrx::Uuid], events: &[pgrx::Uuid], recount: bool) -> Outcome<Done> {
+/// `whole_event` says that no sponsor of the events is left out.
+fn score(
+    sponsors: &[pgrx::Uuid],
+    events: &[pgrx::Uuid],
+    recount: bool,
+    whole_event: bool,
+) -> Outcome<Done> {
     lock(events)?;
     if recount {
         recount::recount(sponsors, events)?;
@@ -105,13 +111,14 @@ fn score(sponsors: &[pgrx::Uuid], events: &[pgrx::Uuid], recount: bool) -> Outco
     let mut progress = Progress::new();
     let mut changed = 0;
     if !others.is_empty() {
-        changed += assume(&others, events, &mut progress)?;
+        let all = whole_event && described.is_empty();
+        changed += assume((!all).then_some(&others), events, &mut progress)?;
     }
     for (index, (sponsor, ideal)) in described.iter().enumerate() {
         changed += compare(*sponsor, ideal, events, &mut progress)?;
         progress.report(index + 1, described.len());
     }
-    let leads = count(sponsors, events)?;
+    let leads = count(sponsors, events, whole_event)?;
     Ok(Done { sponsors: sponsors.len(), leads, changed })
 }
 
@@ -124,8 +131,15 @@ fn lock(events: &[pgrx::Uuid]) -> Outcome<()> {
     Ok(())
 }
 
-/// Fills in the totals of the sponsors, and counts the leads that were scored.
-fn count(sponsors: &[pgrx::Uuid], events: &[pgrx::Uuid]) -> Outcome<i64> {
+/// Fills in the totals of the sponsors, and counts the leads that were scored. Of a whole event it
+/// fills in those of sponsors that are at no other; the others' are filled in when they are scored
+/// by themselves.
+fn count(sponsors: &[pgrx::Uuid], events: &[pgrx::Uuid], whole_event: bool) -> Outcome<i64> {
+    const OF_EVENT: &str = "
+        SELECT l.sponsor_id, pg_catalog.count(*), pg_catalog.sum(l.booth_visits)::bigint,
+               pg_catalog.sum(l.interaction_count)::bigint, pg_catalog.count(*)
+          FROM convene.lead_scoring l
+         WHERE l.event_id = ANY ($2) AND pg_catalog.cardinality($1::uuid[]) >= 0 GROUP BY l.sponsor_id";
     const TOTALS: &str = "
         SELECT l.sponsor_id, pg_catalog.count(*), pg_catalog.sum(l.booth_visits)::bigint,
                pg_catalog.sum(l.interaction_count)::bigint,
@@ -137,8 +151,11 @@ fn count(sponsors: &[pgrx::Uuid], events: &[pgrx::Uuid]) -> Outcome<i64> {
           FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) t(id, leads, visits, interactions)
          WHERE s.id = t.id
            AND (s.total_leads_collected, s.total_booth_visits, s.total_interactions)
-               IS DISTINCT FROM (t.leads, t.visits, t.interactions)";
-    let totals = db::read(TOTALS, &[sponsors.to_vec().into(), events.to_vec().into()], |row| {
+               IS DISTINCT FROM (t.leads, t.visits, t.interactions)
+           AND (NOT $5 OR (s.event_id = ANY ($6) AND NOT EXISTS (
+                  SELECT FROM convene.event_sponsorships p WHERE p.sponsor_id = s.id AND p.event_id <> ALL ($6))))";
+    let totals = if whole_event { OF_EVENT } else { TOTALS };
+    let totals = db::read(totals, &[sponsors.to_vec().into(), events.to_vec().into()], |row| {
         Ok((
             row.want::<pgrx::Uuid>(1)?,
             [row.want::<i64>(2)?, row.want::<i64>(3)?, row.want::<i64>(4)?],
@@ -153,6 +170,8 @@ fn count(sponsors: &[pgrx::Uuid], events: &[pgrx::Uuid]) -> Outcome<i64> {
             column(0).into(),
             column(1).into(),
             column(2).into(),
+            whole_event.into(),
+            events.to_vec().into(),
         ],
     )?;
     Ok(totals.iter().map(|total| total.2).sum())
@@ -213,7 +232,7 @@ macro_rules! assume_sql {
             "UPDATE convene.lead_scoring l SET ",
             scores!("30"),
             ", fit_assumed = true, score_parts = '{}'
-              WHERE l.sponsor_id = ANY ($1) AND l.event_id = ANY ($2) ",
+              WHERE ($1::uuid[] IS NULL OR l.sponsor_id = ANY ($1)) AND l.event_id = ANY ($2) ",
             $slice,
             " AND (l.lead_score <> ",
             total!("30"),
@@ -228,7 +247,7 @@ macro_rules! assume_sql {
 }
 
 fn assume(
-    sponsors: &[pgrx::Uuid],
+    sponsors: Option<&[pgrx::Uuid]>,
     events: &[pgrx::Uuid],
     progress: &mut Progress,
 ) -> Outcome<usize> {
@@ -236,13 +255,14 @@ fn assume(
     const SLICED: &str = assume_sql!("AND l.ctid >= $3::text::tid AND l.ctid < $4::text::tid");
     const IS_MANY: &str = "
         SELECT pg_catalog.count(*) > $2
-          FROM (SELECT FROM convene.lead_scoring l WHERE l.sponsor_id = ANY ($1) LIMIT $2 + 1) f";
+          FROM (SELECT FROM convene.lead_scoring l
+                 WHERE ($1::uuid[] IS NULL OR l.sponsor_id = ANY ($1)) AND l.event_id = ANY ($3) LIMIT $2 + 1) f";
     const PAGES: &str = "
         SELECT pg_catalog.pg_relation_size('convene.lead_scoring'::regclass)
                / pg_catalog.current_setting('block_size')::bigint";
-    let (sponsors, events) = (sponsors.to_vec(), events.to_vec());
-    let many =
-        db::read_one(IS_MANY, &[sponsors.clone().into(), MANY.into()], |row| row.want::<bool>(1))?;
+    let (sponsors, events) = (sponsors.map(<[pgrx::Uuid]>::to_vec), events.to_vec());
+    let asked = [sponsors.clone().into(), MANY.into(), events.clone().into()];
+    let many = db::read_one(IS_MANY, &asked, |row| row.want::<bool>(1))?;
     if many != Some(true) {
         return db::execute(ALL, &[sponsors.into(), events.into()]);
     }
