@@ -1,14 +1,11 @@
 """Every function of the conversation and of the outbox, every argument: the stated SQLSTATE, and a message that names the value."""
 
-import re
 import uuid
 
 import pytest
 
-from lib.access import sqlstate
-from lib.reference import contents
+from lib.arguments import check_listed, check_well, check_wrong, filled, ids, limits, pairs
 from lib.talk import Talk
-from test_errors_recommendation import call, filled, ids, limits
 
 pytestmark = pytest.mark.errors
 
@@ -44,7 +41,7 @@ CASES = {
         "p_id": ids(), "p_error": [("NULL", "22004", "p_error")], "p_lease_token": TOKEN, "p_permanent": [("NULL", "22004", "p_permanent")],
         "p_retry_after": [(f"'{after}'", "22023", "p_retry_after") for after in ("-1 second", "2 days", "170000000 years")]}),
 }
-ALL = [(name, parameter) for name, (_, wrong) in CASES.items() for parameter in wrong]
+ALL = pairs(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -62,31 +59,17 @@ def names(db):
 
 
 def test_every_argument_has_its_cases(conn):
-    for name, (_, wrong) in CASES.items():
-        parameters = conn.execute(
-            """SELECT coalesce(proargnames[1:pronargs], '{}') FROM pg_catalog.pg_proc
-               WHERE proname = %s AND pronamespace = 'convene'::regnamespace""", [name]).fetchone()[0]
-        assert set(parameters) == set(wrong), name
+    check_listed(conn, CASES)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    with conn.transaction(force_rollback=True):
-        conn.execute(call(name, CASES[name][0], names)).fetchall()
+    check_well(conn, names, CASES, name)
 
 
 @pytest.mark.parametrize("name,parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
 def test_wrong_arguments(conn, names, name, parameter):
-    well, wrong = CASES[name]
-    before = contents(conn)
-    process = conn.info.backend_pid
-    for value, code, named in wrong[parameter]:
-        got = sqlstate(conn, call(name, well, names, parameter, value))
-        assert got.sqlstate == code, f"{parameter} => {value[:100]}: {code} expected, not {str(got)[:400]}"
-        assert re.search(named, got.message), f"{parameter} => {value[:100]}: {got.message[:300]!r} does not name {named}"
-        assert all(len(text or "") <= 1200 for text in got)
-    assert conn.info.backend_pid == process and conn.execute("SELECT 1").fetchone() == (1,)
-    assert contents(conn) == before
+    check_wrong(conn, names, CASES, name, parameter)
 
 
 @pytest.mark.parametrize("statement", [

@@ -4,10 +4,9 @@ import re
 
 import pytest
 
-from lib.access import as_role, expect_error, sqlstate
+from lib.access import as_role, expect_error
+from lib.arguments import HUGE, INT, check_listed, check_well, check_wrong, ids, limits, pairs, words
 from lib.factory import make_world
-from lib.reference import contents
-from test_errors_recommendation import HUGE, INT, call, ids, limits, words
 
 pytestmark = pytest.mark.errors
 
@@ -64,7 +63,7 @@ CASES = {
     "lapse_meeting_proposals": ("p_now => now()", {"p_now": NOW}),
     "meeting_ics": ("p_meeting_id => :meeting", {"p_meeting_id": ids()}),
 }
-ALL = [(name, parameter) for name, (_, wrong) in CASES.items() for parameter in wrong]
+ALL = pairs(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -84,28 +83,16 @@ def names(db):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    with conn.transaction(force_rollback=True):
-        conn.execute(call(name, CASES[name][0], names)).fetchall()
+    check_well(conn, names, CASES, name)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_every_argument_that_can_be_wrong_has_a_case(conn, name):
-    parameters = conn.execute("SELECT proargnames[1:pronargs] FROM pg_catalog.pg_proc WHERE proname = %s"
-                              " AND pronamespace = 'convene'::regnamespace", [name]).fetchone()[0]
-    assert set(parameters) - set(CASES[name][1]) <= {"p_follow_up", "p_from", "p_after", "p_now"}
+def test_every_argument_that_can_be_wrong_has_a_case(conn):
+    check_listed(conn, CASES, ["p_follow_up", "p_from", "p_after", "p_now"])
 
 
 @pytest.mark.parametrize("name,parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
 def test_wrong_arguments(conn, names, name, parameter):
-    well, wrong = CASES[name]
-    before, process = contents(conn), conn.info.backend_pid
-    for value, code, named in wrong[parameter]:
-        got = sqlstate(conn, call(name, well, names, parameter, value))
-        assert got.sqlstate == code, f"{parameter} => {value[:100]}: {code} expected, not {str(got)[:400]}"
-        assert re.search(named, got.message), f"{parameter} => {value[:100]}: {got.message[:300]!r} does not name {named}"
-        assert all(len(text or "") <= 1200 for text in got)
-    assert conn.info.backend_pid == process
-    assert contents(conn) == before
+    check_wrong(conn, names, CASES, name, parameter)
 
 
 def test_another_time_than_now_is_the_services(conn, names):

@@ -1,15 +1,13 @@
 """Every function of the matching, every argument: the stated SQLSTATE, a message that names the value, nothing half-written."""
 
-import re
 import uuid
 
 import pytest
 
-from lib.access import expect_error, sqlstate
+from lib.access import expect_error
+from lib.arguments import call, check_listed, check_well, check_wrong, ids, limits, pairs, words
 from lib.factory import make_event
 from lib.matching import market, match
-from lib.reference import contents
-from test_errors_recommendation import call, ids, limits, words
 
 pytestmark = pytest.mark.errors
 
@@ -56,7 +54,7 @@ CASES = {
         "p_details": [("''", "22023", "p_details"), ("repeat('x', 5001)", "54000", "5000 characters"), (HUGE, "54000", "5000")]}),
     "enable_realtime": ("", {}),
 }
-ALL = [(name, parameter) for name, (_, wrong) in CASES.items() for parameter in wrong]
+ALL = pairs(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -72,34 +70,17 @@ def names(db):
 
 
 def test_every_argument_has_its_cases(conn):
-    for name, (_, wrong) in CASES.items():
-        parameters = conn.execute(
-            """SELECT coalesce(proargnames[1:pronargs], '{}') FROM pg_catalog.pg_proc
-               WHERE proname = %s AND pronamespace = 'convene'::regnamespace""", [name]).fetchone()[0]
-        assert set(parameters) == set(wrong), name
+    check_listed(conn, CASES)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    with conn.transaction(force_rollback=True):
-        conn.execute(call(name, CASES[name][0], names)).fetchall()
+    check_well(conn, names, CASES, name)
 
 
 @pytest.mark.parametrize("name,parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
 def test_wrong_arguments(conn, names, name, parameter):
-    well, wrong = CASES[name]
-    before = contents(conn)
-    process = conn.info.backend_pid
-    for value, code, named in wrong[parameter]:
-        # A value may bring another argument along, which is then named once only.
-        brought = re.findall(r"(p_\w+) =>", value)
-        fitting = ", ".join(part for part in well.split(", ") if part.split(" ")[0] not in brought)
-        got = sqlstate(conn, call(name, fitting, names, parameter, value))
-        assert got.sqlstate == code, f"{parameter} => {value[:100]}: {code} expected, not {str(got)[:400]}"
-        assert re.search(named, got.message), f"{parameter} => {value[:100]}: {got.message[:300]!r} does not name {named}"
-        assert all(len(text or "") <= 1200 for text in got)
-    assert conn.info.backend_pid == process and conn.execute("SELECT 1").fetchone() == (1,)
-    assert contents(conn) == before
+    check_wrong(conn, names, CASES, name, parameter)
 
 
 @pytest.mark.parametrize("weights", [

@@ -6,10 +6,9 @@ import uuid
 import pytest
 
 from lib.access import as_role, expect_error, sqlstate
+from lib.arguments import check_listed, check_well, check_wrong, filled, ids, limits, pairs, words
 from lib.contractors import Crowd
 from lib.factory import make_event
-from lib.reference import contents
-from test_errors_recommendation import call, filled, ids, limits
 
 pytestmark = pytest.mark.errors
 
@@ -69,7 +68,7 @@ MATCHING = {
 }
 
 CASES = {**MATCHING}
-ALL = [(name, parameter) for name, (_, wrong) in CASES.items() for parameter in wrong]
+ALL = pairs(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -87,31 +86,17 @@ def names(db):
 
 
 def test_every_argument_has_its_cases(conn):
-    for name, (well, wrong) in CASES.items():
-        parameters = conn.execute(
-            """SELECT coalesce(proargnames[1:pronargs], '{}') FROM pg_catalog.pg_proc
-               WHERE proname = %s AND pronamespace = 'convene'::regnamespace""", [name]).fetchone()[0]
-        assert set(parameters) == set(wrong), name
+    check_listed(conn, CASES)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    with conn.transaction(force_rollback=True):
-        conn.execute(call(name, CASES[name][0], names)).fetchall()
+    check_well(conn, names, CASES, name)
 
 
 @pytest.mark.parametrize("name,parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
 def test_wrong_arguments(conn, names, name, parameter):
-    well, wrong = CASES[name]
-    before = contents(conn)
-    process = conn.info.backend_pid
-    for value, code, named in wrong[parameter]:
-        got = sqlstate(conn, call(name, well, names, parameter, value))
-        assert got.sqlstate == code, f"{parameter} => {value[:100]}: {code} expected, not {str(got)[:400]}"
-        assert re.search(named, got.message), f"{parameter} => {value[:100]}: {got.message[:300]!r} does not name {named}"
-        assert all(len(text or "") <= 1200 for text in got)
-    assert conn.info.backend_pid == process and conn.execute("SELECT 1").fetchone() == (1,)
-    assert contents(conn) == before
+    check_wrong(conn, names, CASES, name, parameter)
 
 
 @pytest.mark.parametrize("statement", [

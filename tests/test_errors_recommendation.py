@@ -2,40 +2,19 @@
 connection, never an internal error. Arguments are written as SQL, so that anything can be said."""
 
 import re
-import uuid
 from pathlib import Path
 
 import pytest
 
 from lib.access import sqlstate
+from lib.arguments import HUGE, INT, U, UNKNOWN, call, check_listed, check_well, check_wrong, filled, ids, limits, pairs, words
 from lib.factory import make_world
 from lib.reference import contents, refresh
 
 pytestmark = pytest.mark.errors
 
-U = str(uuid.UUID(int=0xBAD))
-UNKNOWN = f"'{U}'"
-HUGE = "repeat('x', 10000000)"
-INT = "-2147483648"
 # Where an argument is judged by who calls, tests/test_steal.py has it.
 WITHOUT_ARGUMENTS = {"surface", "library_version", "uid", "email", "adopt_copy", "create_api_roles", "health"}
-
-
-def limits(most, parameter="p_limit"):
-    """What a count may not be."""
-    return [("NULL", "22004", parameter)] + [
-        (value, "22023", f"{parameter} must be between 1 and {most}, not {value}$")
-        for value in ("0", "-1", str(most + 1), "2147483647", INT)]
-
-
-def words(parameter, *wrong):
-    """What a word of a small list may not be; a message never repeats ten megabytes."""
-    return [("NULL", "22004", parameter), ("''", "22023", '""'), (HUGE, "22023", "xxx")] + [
-        (f"'{word}'", "22023", re.escape(word.strip())) for word in wrong]
-
-
-def ids(unknown="P0002"):
-    return [("NULL", "22004", "p_"), (UNKNOWN, unknown, U)]
 
 
 PAIR = {"p_attendee_id": ids(), "p_event_id": ids("22023") + [(":beta", "22023", "does not attend event")]}
@@ -146,7 +125,7 @@ CASES = {
             (value, "22023", f"not {value}$") for value in ("0", "-1", "16001", "2147483647", INT)],
         "p_default": [("NULL", "22004", "p_default")]}),
 }
-ALL = [(name, parameter) for name, (_, wrong) in CASES.items() for parameter in wrong]
+ALL = pairs(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -164,27 +143,6 @@ def names(db):
     return {**{key: f"'{value}'" for key, value in told.items()}, "pair": f"p_attendee_id => '{person}', p_event_id => '{alpha.id}'"}
 
 
-def filled(text, names):
-    return re.sub(r":(\w+)\b(?<!::)", lambda found: names.get(found[1], found[0]), text)
-
-
-def call(name, well, names, parameter=None, value=None):
-    arguments = filled(well, names)
-    if parameter:
-        start = re.search(rf"\b{parameter} => ", arguments).end()
-        depth, end = 0, start
-        while end < len(arguments) and (arguments[end] != "," or depth):
-            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(arguments[end], 0)
-            end += 1
-        rest = arguments[end:]
-        for named in re.findall(r"(p_\w+) =>", value):  # the value brings another argument along
-            rest = re.sub(rf", {named} => [^,]*", "", rest)
-            arguments = re.sub(rf"{named} => [^,]*, ", "", arguments[:start]) + arguments[start:]
-            start = re.search(rf"\b{parameter} => ", arguments).end()
-        arguments = arguments[:start] + filled(value, names) + rest
-    return f"SELECT * FROM convene.{name}({arguments})"
-
-
 def test_every_function_has_its_cases(conn):
     signatures = {row[0].split("(")[0] for row in conn.execute("SELECT signature FROM convene.surface()")}
     # Other domains have modules of their own, which call their functions or list them by name; so has the installer.
@@ -192,32 +150,18 @@ def test_every_function_has_its_cases(conn):
                      if path.name.startswith(("test_errors_", "test_ownership_install")) and path != Path(__file__))
     elsewhere = {name for name in signatures - set(CASES) if re.search(rf"\b{name}\(|\"{name}\"", others)}
     assert signatures == set(CASES) | elsewhere | WITHOUT_ARGUMENTS
-    for name, (well, wrong) in CASES.items():
-        parameters = conn.execute(
-            """SELECT coalesce(proargnames[1:pronargs], '{}') FROM pg_catalog.pg_proc
-               WHERE proname = %s AND pronamespace = 'convene'::regnamespace""", [name]).fetchone()[0]
-        # A flag that takes all three values, and the earlier end of a window, cannot be wrong by themselves.
-        assert set(parameters) - set(wrong) <= {"p_retrain", "p_from"}, name
+    # A flag that takes all three values, and the earlier end of a window, cannot be wrong by themselves.
+    check_listed(conn, CASES, ("p_retrain", "p_from"))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    with conn.transaction(force_rollback=True):
-        conn.execute(call(name, CASES[name][0], names)).fetchall()
+    check_well(conn, names, CASES, name)
 
 
 @pytest.mark.parametrize("name,parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
-def test_wrong_arguments(db, conn, names, name, parameter):
-    well, wrong = CASES[name]
-    before = contents(conn)
-    process = conn.info.backend_pid
-    for value, code, named in wrong[parameter]:
-        got = sqlstate(conn, call(name, well, names, parameter, value))
-        assert got.sqlstate == code, f"{parameter} => {value[:100]}: {code} expected, not {str(got)[:400]}"
-        assert re.search(named, got.message), f"{parameter} => {value[:100]}: {got.message[:300]!r} does not name {named}"
-        assert all(len(text or "") <= 1200 for text in got), f"{parameter} => {value[:100]}: a text of {max(map(len, filter(None, got)))}"
-    assert conn.info.backend_pid == process and conn.execute("SELECT 1").fetchone() == (1,)
-    assert contents(conn) == before
+def test_wrong_arguments(conn, names, name, parameter):
+    check_wrong(conn, names, CASES, name, parameter)
 
 
 @pytest.mark.parametrize("statement", [
