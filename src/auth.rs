@@ -125,42 +125,6 @@ pub fn managed_event(id: Option<pgrx::Uuid>) -> Outcome<pgrx::Uuid> {
     event_by(MANAGED_EVENT, id, "event", "p_event_id")
 }
 
-/// A sponsor that the caller may act for.
-#[derive(Clone, Copy, Debug)]
-pub struct Sponsor {
-    /// The sponsor's id.
-    pub id: pgrx::Uuid,
-    /// Whether that goes for all its events: the service and the sponsor's own person. Organizers
-    /// act for it at the events that they manage.
-    pub everywhere: bool,
-}
-
-const SPONSOR: &str = "
-    SELECT $2 OR s.id = ANY (ARRAY(SELECT convene_private.my_sponsor_ids()))
-      FROM convene.sponsors s
-     WHERE s.id = $1
-       AND ($2 OR s.id = ANY (ARRAY(SELECT convene_private.my_sponsor_ids()))
-            OR s.event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids()))
-            OR EXISTS (SELECT FROM convene.event_sponsorships p
-                        WHERE p.sponsor_id = s.id AND p.status IN ('confirmed', 'active', 'completed')
-                          AND p.event_id = ANY (ARRAY(
-                                SELECT convene_private.my_managed_event_ids()))))";
-
-/// The sponsor, if the caller is its person, manages an event that it takes part in, or is the
-/// service.
-pub fn sponsor(id: Option<pgrx::Uuid>) -> Outcome<Sponsor> {
-    let caller = caller()?;
-    if caller == Caller::Anonymous {
-        return Err(not_allowed("sponsor"));
-    }
-    let id = required(id, "p_sponsor_id")?;
-    let everywhere = with_owner(|| {
-        db::read_one(SPONSOR, &[id.into(), caller.is_service().into()], |row| row.want(1))
-    })?
-    .ok_or_else(|| caller.refuse("sponsor", id))?;
-    Ok(Sponsor { id, everywhere })
-}
-
 const VISIBLE_SESSION: &str = "
     SELECT s.event_id
       FROM convene.sessions s

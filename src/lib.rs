@@ -5,7 +5,6 @@ use pgrx::prelude::*;
 
 mod api;
 mod auth;
-mod crm_sync;
 mod db;
 mod diagnostics;
 mod document;

@@ -3,6 +3,7 @@
 mod access;
 mod analytics;
 mod batch;
+mod crm_sync;
 mod customer;
 mod lead;
 mod list;

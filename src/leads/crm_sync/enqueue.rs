@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::lead::lead_columns;
 use super::{LOCK_CLASS, digest_sql, follow, key_sql, lead};
-use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, required};
+use crate::leads::access::{self, Sponsor};
 use crate::owner::with_owner;
 
 /// Leads that are read at a time.
@@ -37,7 +37,7 @@ fn run(
     least: Option<i32>,
     fields: Option<Vec<Option<String>>>,
 ) -> Outcome<pgrx::JsonB> {
-    let sponsor = auth::sponsor(sponsor_id)?;
+    let sponsor = access::sponsor(sponsor_id)?;
     let crm = Crm::parse(required(crm_type, "p_crm_type")?)?;
     let least = required(least, "p_min_lead_score")?;
     if !(0..=100).contains(&least) {
@@ -91,7 +91,7 @@ fn lock(sponsor: pgrx::Uuid, crm: Crm) -> Outcome<()> {
 /// A lead and what would be sent of it.
 type Rendered = (pgrx::Uuid, String);
 
-fn render(sponsor: &auth::Sponsor, crm: Crm, least: i32, fields: Fields) -> Outcome<Vec<Rendered>> {
+fn render(sponsor: &Sponsor, crm: Crm, least: i32, fields: Fields) -> Outcome<Vec<Rendered>> {
     const LEADS: &str = concat!(
         "SELECT ",
         lead_columns!(),
@@ -100,11 +100,11 @@ fn render(sponsor: &auth::Sponsor, crm: Crm, least: i32, fields: Fields) -> Outc
           LEFT JOIN convene.profiles p ON p.id = a.profile_id
           JOIN convene.events e ON e.id = l.event_id
          WHERE l.sponsor_id = $1 AND l.consented AND l.lead_score >= $2
-           AND ($3 OR l.event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())))
+           AND ($3 IS NULL OR l.event_id = ANY ($3))
          ORDER BY l.lead_score DESC, l.id"
     );
     let mut rendered = Vec::new();
-    let arguments = [sponsor.id.into(), least.into(), sponsor.everywhere.into()];
+    let arguments = [sponsor.id.into(), least.into(), sponsor.events.clone().into()];
     db::stream(LEADS, &arguments, CHUNK, |row| {
         let (id, lead) = lead::read(row, 0)?;
         rendered.push((id, crm::render(crm, fields, &lead, true).to_string()));
@@ -114,12 +114,12 @@ fn render(sponsor: &auth::Sponsor, crm: Crm, least: i32, fields: Fields) -> Outc
 }
 
 /// Leads that score enough and that the sponsor may not see: a number, and nothing else.
-fn withheld(sponsor: &auth::Sponsor, least: i32) -> Outcome<i64> {
+fn withheld(sponsor: &Sponsor, least: i32) -> Outcome<i64> {
     const WITHHELD: &str = "
         SELECT pg_catalog.count(*) FROM convene.lead_scoring l
          WHERE l.sponsor_id = $1 AND NOT l.consented AND l.lead_score >= $2
-           AND ($3 OR l.event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())))";
-    let arguments = [sponsor.id.into(), least.into(), sponsor.everywhere.into()];
+           AND ($3 IS NULL OR l.event_id = ANY ($3))";
+    let arguments = [sponsor.id.into(), least.into(), sponsor.events.clone().into()];
     Ok(db::read_one(WITHHELD, &arguments, |row| row.want(1))?.unwrap_or(0))
 }
 
