@@ -1,0 +1,79 @@
+// Matches and meetings by supabase-js.
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { client, world } from './setup.mjs'
+
+const { event, people } = world.alpha
+const organizer = client('alphaOrganizer')
+const [me, her, him] = people.map((_, number) => client(`alpha${number}`))
+const [mine, hers, his] = people.map((person) => person.id)
+
+async function call(who, name, args) {
+  const { data, error } = await who.rpc(name, args)
+  assert.equal(error, null, `${name}: ${JSON.stringify(error)}`)
+  return data
+}
+
+async function prefer(who, attendee, wants, offers) {
+  const told = await who.from('networking_preferences').insert({ attendee_id: attendee, event_id: event, looking_for: wants, can_offer: offers })
+  assert.equal(told.error, null)
+}
+
+/** Ten o'clock UTC a week from now, plus minutes: the event runs then. */
+function at(minutes) {
+  const day = new Date(Date.now() + 7 * 86400e3)
+  day.setUTCHours(10, minutes, 0, 0)
+  return day.toISOString()
+}
+
+test('from a suggestion to a meeting that took place', async () => {
+  await prefer(me, mine, ['investors'], ['expertise'])
+  await prefer(her, hers, ['mentors'], ['investment'])
+  await prefer(him, his, ['talent'], [])
+  const previewed = await call(me, 'preview_networking_matches', { p_attendee_id: mine, p_event_id: event, p_algorithm: 'goal_based' })
+  assert.equal(previewed[0].other_attendee_id, hers)
+  assert.equal(previewed[0].compatibility_score, 1)
+  const suggested = await call(me, 'generate_networking_matches', { p_attendee_id: mine, p_event_id: event })
+  const match = suggested.find((row) => row.other_attendee_id === hers).match_id
+  assert.equal((await him.rpc('accept_match', { p_match_id: match })).status, 403)
+  await call(me, 'accept_match', { p_match_id: match })
+  assert.equal((await call(her, 'accept_match', { p_match_id: match })).status, 'mutual_accepted')
+
+  const pair = { p_attendee_1: mine, p_attendee_2: hers, p_duration_minutes: 15 }
+  assert.ok((await call(me, 'find_meeting_slots', pair)).length > 0)
+  const when = { p_attendee_id: mine, p_start_time: at(0), p_end_time: at(15) }
+  assert.equal(await call(me, 'check_meeting_availability', when), true)
+  assert.deepEqual(await call(me, 'meeting_conflicts', when), [])
+  assert.equal((await him.rpc('check_meeting_availability', when)).status, 403)
+  const proposed = await call(me, 'schedule_meeting', { ...pair, p_start_time: at(0) })
+  const meeting = { p_meeting_id: proposed.meeting_id ?? proposed.id }
+  assert.equal((await him.rpc('confirm_meeting', meeting)).status, 403)
+  await call(her, 'confirm_meeting', meeting)
+  await call(me, 'reschedule_meeting', { ...meeting, p_start_time: at(30) })
+  assert.match(await call(me, 'meeting_ics', meeting), /BEGIN:VEVENT/)
+  const rows = await call(me, 'get_meetings', { p_attendee_id: mine, p_event_id: event })
+  assert.equal(rows[0].other_attendee_id, hers)
+  assert.equal((await him.rpc('get_meetings', { p_attendee_id: mine })).status, 403)
+  // It lies in the future: neither over nor to be rated yet.
+  assert.deepEqual([(await me.rpc('complete_meeting', meeting)).status, (await me.rpc('submit_meeting_feedback', { ...meeting, p_rating: 5 })).status], [409, 409])
+  assert.equal((await call(her, 'cancel_meeting', meeting)).status, 'cancelled')
+})
+
+test('who is declined, blocked or reported', async () => {
+  const suggested = await call(him, 'generate_networking_matches', { p_attendee_id: his, p_event_id: event })
+  if (suggested.length) assert.equal((await call(him, 'decline_match', { p_match_id: suggested[0].match_id })).status, 'declined')
+  await call(him, 'block_person', { p_attendee_id: his, p_other_attendee_id: mine })
+  const seen = await call(me, 'preview_networking_matches', { p_attendee_id: mine, p_event_id: event, p_limit: 50 })
+  assert.ok(!seen.some((row) => row.other_attendee_id === his))
+  await call(him, 'unblock_person', { p_attendee_id: his, p_other_attendee_id: mine })
+  assert.ok(await call(him, 'report_person', { p_attendee_id: his, p_other_attendee_id: mine, p_reason: 'spam' }))
+})
+
+test('what organizers ask of the whole event', async () => {
+  assert.ok(await call(organizer, 'generate_event_matches', { p_event_id: event, p_per_attendee: 2 }))
+  assert.ok(await call(organizer, 'networking_quality', { p_event_id: event }))
+  assert.ok(Array.isArray(await call(organizer, 'find_connectors', { p_event_id: event })))
+  for (const name of ['generate_event_matches', 'networking_quality', 'find_connectors']) {
+    assert.equal((await me.rpc(name, { p_event_id: event })).status, 403, name)
+  }
+})
