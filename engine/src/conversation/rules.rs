@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn the_limit_counts_people_and_not_reminders() {
         let full = |introductions, introduced| {
-            verdict(&Person::default(), Asked { introductions, introduced, ..prompt() })
+            verdict(&Person::default(), Asked { introduced, introductions, ..prompt() })
         };
         assert_eq!(full(4, false), Verdict::Ask(Phase::Introduction));
         assert_eq!(full(5, false), Verdict::Cancel(Reason::Introductions));

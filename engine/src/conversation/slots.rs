@@ -322,7 +322,7 @@ mod tests {
         assert_eq!([has(4, 0.75), has(4, 0.65)], [true, false]);
         assert!(
             Band::at_check_in().has(0.85)
-                && Band::at_check_in().has(0.8499999999999)
+                && Band::at_check_in().has(0.849_999_999_999_9)
                 && !Band::at_check_in().has(0.8499)
         );
     }

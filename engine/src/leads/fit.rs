@@ -357,7 +357,7 @@ mod tests {
                 prop_assert!((fit.score as f64 - sum).abs() <= 0.5 + 1e-9);
                 let of: f64 = fit.criteria.iter().map(|c| c.of).sum();
                 prop_assert!((of - 30.0).abs() < 1e-9);
-                prop_assert!(fit.criteria.iter().all(|c| (c.points > 0.0) == !c.matched.is_empty()));
+                prop_assert!(fit.criteria.iter().all(|c| (c.points > 0.0) != c.matched.is_empty()));
             } else {
                 prop_assert!(industries.is_empty() && roles.is_empty() && topics.is_empty());
             }
