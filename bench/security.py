@@ -9,7 +9,6 @@ costs more than LIMIT times the service's, or goes through more than LARGE rows 
 does not."""
 
 import json
-import statistics
 import sys
 import time
 from dataclasses import dataclass
@@ -150,8 +149,8 @@ def fill(db, sizes):
     with db.connect() as conn:
         for statement in filter(str.strip, FILL.split(";\n")):
             conn.execute(statement, _named(statement, values))
-        # What was committed just now counts as visible to all once it is on disk.
-        conn.execute("CHECKPOINT")
+        # Twice: rows that nobody has read yet are marked as committed first, and as seen by everybody the next time.
+        conn.execute("VACUUM")
         conn.execute("VACUUM ANALYZE")
     return World(db, sizes, people)
 
@@ -237,10 +236,9 @@ def crm(add):
     # Named only: an order over all contacts that are not said to be somebody's goes through those of the colleagues.
     add("own contacts, clerk: page", "clerk", page("contacts", columns, "created_by = %(user)s", by_name))
     leads = "consented AND sponsor_id IN (SELECT id FROM convene.sponsors WHERE profile_id = %(me)s)"
-    for what, read in (("page", lambda where: page("lead_scoring", "id, lead_score", where, "lead_score DESC, id")),
-                       ("count", lambda where: f"SELECT count(*) FROM convene.lead_scoring {where and 'WHERE ' + where}")):
-        add(f"leads, sponsor: {what}", "sponsor", read(leads))
-        add(f"leads, sponsor: {what}, unnamed", "sponsor", read(""), read(leads))
+    # Named only, for the same reason: the index that is in order begins with the sponsor.
+    add("leads, sponsor: page", "sponsor", page("lead_scoring", "id, lead_score", leads, "lead_score DESC, id"))
+    add("leads, sponsor: count", "sponsor", f"SELECT count(*) FROM convene.lead_scoring WHERE {leads}")
 
 
 def functions(add):
@@ -293,8 +291,10 @@ class Bench:
     def sides(self, read):
         """(connection, statement, values) of service and person."""
         for conn, statement in ((self.service, read.service or read.statement), (self.persons[read.person], read.statement)):
-            values = {"me": self.world.people[read.person], "user": ident("clerk user"),
-                      "organization": ident("beta" if read.person == "organizer_of_many" else "alpha")}
+            values = {"me": self.world.people[read.person], "user": ident("clerk user")}
+            # As the events are: in the statement, so that both sides are planned for the organization that it is about.
+            organization = ident("beta" if read.person == "organizer_of_many" else "alpha")
+            statement = statement.replace("%(organization)s", f"'{organization}'")
             yield conn, statement, _named(statement, values)
 
     def same(self, read):
@@ -306,7 +306,7 @@ class Bench:
         return len(service)
 
     def times(self, read):
-        """Milliseconds of service and person, in turns: the first quartile, since a busy machine only adds."""
+        """Milliseconds of service and person, in turns: the quickest, since a busy machine only adds."""
         sides, took = list(self.sides(read)), ([], [])
         for _ in range(2):
             for conn, statement, values in sides:
@@ -317,7 +317,7 @@ class Bench:
                 started = time.perf_counter()
                 conn.execute(statement, values, prepare=True).fetchall()
                 side.append((time.perf_counter() - started) * 1000)
-        return tuple(statistics.quantiles(side, n=4)[0] for side in took)
+        return tuple(map(min, took))
 
     def scans(self, read):
         """Large tables that the person's statement goes through and the service's does not."""
@@ -358,7 +358,7 @@ def run(cluster, name, sizes):
     bench, failed = Bench(fill(db, sizes)), []
     print(f"# {sizes.attendees:,} attendees, {sizes.interactions:,} interactions, {sizes.small_events + 9:,} events,"
           f" loaded in {time.monotonic() - started:.0f} s")
-    print(f"{'one read, first quartile':<66}{'rows':>8}{'service':>14}{'person':>14}{'ratio':>9}")
+    print(f"{'one read, the quickest of up to 300':<66}{'rows':>8}{'service':>14}{'person':>14}{'ratio':>9}")
     for read in readers(sizes):
         rows = bench.same(read)
         service, person = bench.times(read)

@@ -96,7 +96,8 @@ CREATE INDEX idx_lead_scoring_event ON convene.lead_scoring (event_id);
 CREATE INDEX idx_lead_scoring_organization ON convene.lead_scoring (organization_id);
 -- As for attendees.
 ALTER TABLE convene.lead_scoring ALTER COLUMN organization_id SET (n_distinct = 25);
-CREATE INDEX idx_lead_scoring_sponsor ON convene.lead_scoring (sponsor_id, consented, lead_score DESC, id);
+CREATE INDEX idx_lead_scoring_sponsor ON convene.lead_scoring (sponsor_id, consented, lead_score DESC, id)
+    INCLUDE (organization_id);
 CREATE INDEX idx_lead_scoring_attendee ON convene.lead_scoring (attendee_id);
 CREATE INDEX idx_lead_scoring_score ON convene.lead_scoring (lead_score DESC);
 CREATE INDEX idx_lead_scoring_grade ON convene.lead_scoring (lead_grade);
