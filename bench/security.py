@@ -149,7 +149,9 @@ def fill(db, sizes):
     with db.connect() as conn:
         for statement in filter(str.strip, FILL.split(";\n")):
             conn.execute(statement, _named(statement, values))
-        # Twice: rows that nobody has read yet are marked as committed first, and as seen by everybody the next time.
+        # Twice: rows that nobody has read yet are marked as committed first, where that is on disk, and the next time as seen
+        # by everybody.
+        conn.execute("CHECKPOINT")
         conn.execute("VACUUM")
         conn.execute("VACUUM ANALYZE")
     return World(db, sizes, people)
