@@ -6,7 +6,10 @@ from lib import catalogue
 from lib.access import as_role, sqlstate
 
 # Values from values or from the request's parameters: no query, so no name that a search_path could turn.
-RUN_NO_QUERY = {"claim(text)", "embed_text(text)", "library_version()", "uid()"}
+RUN_NO_QUERY = {
+    "claim(text)", "embed_text(text)", "library_version()", "uid()", "lead_score(integer,integer,integer,integer,boolean,integer,integer)",
+    "lead_engagement_score(integer,integer,integer,integer,boolean)", "lead_intent_score(integer)",
+}
 AUDIENCES = {
     "public": {"nobody", "anon", "authenticated", "service_role"},
     "anon": {"anon", "authenticated", "service_role"},
