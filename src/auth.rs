@@ -175,6 +175,21 @@ pub fn moment(
     }))
 }
 
+/// The moment at which something happened, which cannot be later than now; `what` says why, in the
+/// error's detail.
+pub fn past(at: Option<TimestampWithTimeZone>, what: &str) -> Outcome<TimestampWithTimeZone> {
+    let at = required(at, "p_at")?;
+    let now = pgrx::datum::datetime_support::clock_timestamp();
+    if at > now || at.is_infinity() || at.is_neg_infinity() {
+        return invalid(
+            format!("p_at {} is not in the past", at.to_iso_string()),
+            what,
+            "Leave p_at out for now.",
+        );
+    }
+    Ok(at)
+}
+
 /// The claims of the request's token: `{}` without one.
 fn claims() -> Outcome<Value> {
     let Some(text) = config(c"request.jwt.claims").filter(|text| !text.is_empty()) else {

@@ -6,9 +6,9 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 use super::access::{self, Part, Sponsor};
+use super::customer;
 use super::lead::{Lead, Scored, lead_columns, read};
-use super::{customer, past};
-use crate::auth::{Caller, caller};
+use crate::auth::{self, Caller, caller};
 use crate::db;
 use crate::document::Document;
 use crate::error::{Failure, OrRaise, Outcome, invalid, not_allowed, not_found, required};
@@ -39,7 +39,7 @@ fn record_lead_interaction(
         let attendee = attendee(&sponsor, p_attendee_id, p_badge_token)?;
         let contact = Contact {
             kind: Kind::parse(required(p_kind, "p_kind")?)?,
-            at: past(p_at)?,
+            at: auth::past(p_at, "A contact is reported when it has happened.")?,
             details: details(p_details)?,
             external_id: external_id(p_external_id)?,
             badge_shown: p_badge_token.is_some(),

@@ -48,7 +48,7 @@ fn record(
     let kind = required(kind, "p_kind")?;
     Kind::parse(kind)?;
     let value = rating(kind, value)?;
-    let at = past(at)?;
+    let at = auth::past(at, "An interaction is something that has happened.")?;
     with_owner(|| {
         expect_same_event(&attendee, session_id)?;
         let interaction = Interaction { attendee_id: attendee.id, session_id, kind, value, at };
@@ -76,20 +76,6 @@ fn rating(kind: &str, value: Option<AnyNumeric>) -> Outcome<Option<f64>> {
         ),
         (_, None) => Ok(None),
     }
-}
-
-/// What happened cannot have happened later than now.
-fn past(at: Option<TimestampWithTimeZone>) -> Outcome<TimestampWithTimeZone> {
-    let at = required(at, "p_at")?;
-    let now = pgrx::datum::datetime_support::clock_timestamp();
-    if at > now || at.is_infinity() || at.is_neg_infinity() {
-        return invalid(
-            format!("p_at {} is not in the past", at.to_iso_string()),
-            "An interaction is something that has happened.",
-            "Leave p_at out for now.",
-        );
-    }
-    Ok(at)
 }
 
 fn expect_same_event(attendee: &auth::Attendee, session_id: pgrx::Uuid) -> Outcome<()> {
