@@ -343,18 +343,9 @@ CREATE FUNCTION convene_private.place_embedding() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     source convene.sessions;
-    known convene.embedding_models;
 BEGIN
-    SELECT * INTO known FROM convene.embedding_models m
-    WHERE CASE WHEN NEW.embedding_model IS NULL THEN m.is_default ELSE m.model = NEW.embedding_model END;
     -- By way of an array: functions of pgvector would have to be found in whatever schema it lives.
-    IF known.dimensions IS DISTINCT FROM cardinality(NEW.embedding::real[]) THEN
-        RAISE EXCEPTION 'an embedding of model "%" has % dimensions, not %', coalesce(NEW.embedding_model, known.model, 'default'),
-                coalesce(known.dimensions::text, 'an unknown number of'), cardinality(NEW.embedding::real[])
-            USING ERRCODE = '22023', DETAIL = 'Every embedding has the dimension that embedding_models gives its model.',
-                  HINT = 'Name the model it is from; convene.add_embedding_model() registers a new one.';
-    END IF;
-    NEW.embedding_model := known.model;
+    NEW.embedding_model := convene_private.embedding_model_of(NEW.embedding_model, cardinality(NEW.embedding::real[]));
     SELECT * INTO source FROM convene.sessions s
     WHERE s.id = NEW.session_id AND s.event_id = coalesce(NEW.event_id, s.event_id);
     IF source.id IS NOT NULL THEN
