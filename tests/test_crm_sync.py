@@ -7,7 +7,7 @@ import pytest
 
 from lib.access import as_role, expect_error
 from lib.crm import (COMPLETE, FAIL, GROUPS, QUEUE, claim, complete, due, fail, lapse, lead, make_leads, make_sponsor, queue,
-                     rows, statuses)
+                     rescore, rows, statuses)
 from lib.factory import add_people, make_event, make_world
 
 CONSENT = "UPDATE convene.attendees SET sponsor_consent = %s WHERE id = %s"
@@ -30,10 +30,6 @@ def event(conn):
 @pytest.fixture
 def sponsor(conn, event):
     return make_sponsor(conn, event, "acme")
-
-
-def rescore(conn, lead_id, score):
-    conn.execute("UPDATE convene.lead_scoring SET lead_score = %s WHERE id = %s", [score, lead_id])
 
 
 # Queueing ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from lib.access import as_role, expect_error
-from lib.crm import CLAIM, COMPLETE, FAIL, claim, complete, due, fail, lapse, lead, make_leads, make_sponsor, queue, rows, statuses
+from lib.crm import CLAIM, COMPLETE, FAIL, claim, complete, due, fail, lapse, lead, make_leads, make_sponsor, queue, rescore, rows, statuses
 from lib.factory import add_people, make_event
 
 
@@ -29,10 +29,6 @@ def event(conn):
 @pytest.fixture
 def sponsor(conn, event):
     return make_sponsor(conn, event, "acme")
-
-
-def rescore(conn, lead_id, score):
-    conn.execute("UPDATE convene.lead_scoring SET lead_score = %s WHERE id = %s", [score, lead_id])
 
 
 # Failing -----------------------------------------------------------------------------------------------------------

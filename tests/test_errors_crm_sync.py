@@ -1,21 +1,16 @@
 """CRM sync, every argument: the stated SQLSTATE, a message that names the value, nothing half-written. Arguments are written as
 SQL, so that anything can be said; who may call is in tests/test_steal.py."""
 
-import re
-import uuid
-
 import pytest
 
 from lib.access import as_role, expect_error, sqlstate
+from lib.arguments import HUGE, U, call, check_well, check_wrong, filled, pairs
 from lib.crm import claim, make_leads, make_sponsor, queue
 from lib.factory import make_event
-from lib.reference import contents
 
 pytestmark = pytest.mark.errors
 
-U = str(uuid.UUID(int=0xBAD))
 UNKNOWN = [("NULL", "22004", "p_"), (f"'{U}'", "P0002", U)]
-HUGE = "repeat('x', 10000000)"
 TOKEN = [("NULL", "22004", "p_lease_token"), (f"'{U}'", "55000", "lease")]
 WORDS = [("''", "22023", '""'), ("'Salesforce'", "22023", "Salesforce"), ("'hubspot '", "22023", "hubspot "),
          ("'zoho'", "22023", "zoho"), (HUGE, "22023", "p_crm_type")]
@@ -48,7 +43,7 @@ CASES = {
         "p_job_id": UNKNOWN, "p_error": [("NULL", "22004", "p_error")], "p_lease_token": TOKEN,
         "p_retry_after": [(f"'{wait}'", "22023", "p_retry_after") for wait in ("-1 second", "25 hours", "1 month", "-170000000 years")]}),
 }
-ALL = [(name, parameter) for name, (_, wrong) in CASES.items() for parameter in wrong]
+ALL = pairs(CASES)
 WELL = [
     "queue_crm_sync(:sponsor, 'pipedrive')", "queue_crm_sync(:sponsor, 'pipedrive', 100)",
     "queue_crm_sync(:sponsor, 'salesforce', 0, '{lead_score,lead_score,contact_info}')", "claim_crm_sync()",
@@ -71,16 +66,6 @@ def names(db):
     return {"sponsor": f"'{sponsor.id}'", "job": f"'{job.job_id}'", "token": f"'{job.lease_token}'"}
 
 
-def call(name, arguments, names, **changed):
-    for parameter, value in changed.items():
-        arguments = re.sub(rf"{parameter} => ('[^']*'|[^,]*)", lambda _: f"{parameter} => {value}", arguments)
-    return f"SELECT * FROM convene.{name}({filled(arguments, names)})"
-
-
-def filled(text, names):
-    return re.sub(r":(\w+)\b", lambda found: names[found[1]], text)
-
-
 def test_every_argument_has_its_cases(conn):
     for name, (_, wrong) in CASES.items():
         arguments = conn.execute("SELECT proargnames[1:pronargs] FROM pg_proc WHERE proname = %s"
@@ -90,20 +75,12 @@ def test_every_argument_has_its_cases(conn):
 
 @pytest.mark.parametrize("name, parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
 def test_wrong_arguments(conn, names, name, parameter):
-    well, wrong = CASES[name]
-    before = contents(conn)
-    for value, code, named in wrong[parameter]:
-        got = sqlstate(conn, call(name, well, names, **{parameter: value}))
-        assert got.sqlstate == code, f"{parameter} => {value[:100]}: {code} expected, not {str(got)[:400]}"
-        assert re.search(named, got.message), f"{parameter} => {value[:100]}: {got.message[:300]!r} does not name {named}"
-        assert got.hint and all(len(text or "") <= 1200 for text in got)
-    assert contents(conn) == before
+    check_wrong(conn, names, CASES, name, parameter, hinted=True)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    with conn.transaction(force_rollback=True):
-        conn.execute(call(name, CASES[name][0], names)).fetchall()
+    check_well(conn, names, CASES, name)
 
 
 @pytest.mark.parametrize("statement", WELL)
@@ -126,7 +103,7 @@ def test_who_may_not_is_told_so_before_values_are_looked_at(conn, names):
         for name, (well, wrong) in CASES.items():
             for parameter, values in wrong.items():
                 if parameter != "p_sponsor_id":
-                    expect_error(conn, "42501", call(name, well, names, **{parameter: values[0][0]}))
+                    expect_error(conn, "42501", call(name, well, names, parameter, values[0][0]))
 
 
 @pytest.mark.parametrize("statement, code, told", [

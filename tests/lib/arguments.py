@@ -75,14 +75,15 @@ def check_well(conn, names, cases, name):
         conn.execute(call(name, cases[name][0], names)).fetchall()
 
 
-def check_wrong(conn, names, cases, name, parameter):
-    """The stated code, a message that names the value, nothing half-written, and no connection lost."""
+def check_wrong(conn, names, cases, name, parameter, hinted=False):
+    """The stated code, a message that names the value, nothing half-written, and no connection lost; `hinted`: and a hint."""
     well, wrong = cases[name]
     before, process = contents(conn), conn.info.backend_pid
     for value, code, named in wrong[parameter]:
         got = sqlstate(conn, call(name, well, names, parameter, value))
         assert got.sqlstate == code, f"{parameter} => {value[:100]}: {code} expected, not {str(got)[:400]}"
         assert re.search(named, got.message), f"{parameter} => {value[:100]}: {got.message[:300]!r} does not name {named}"
+        assert got.hint or not hinted, f"{parameter} => {value[:100]}: there is no hint"
         assert all(len(text or "") <= 1200 for text in got), f"{parameter} => {value[:100]}: a text of {max(map(len, filter(None, got)))}"
     assert conn.info.backend_pid == process and conn.execute("SELECT 1").fetchone() == (1,)
     assert contents(conn) == before

@@ -79,6 +79,11 @@ def lead(conn, lead_id, *columns):
     return conn.execute(f"SELECT {', '.join(columns)} FROM convene.lead_scoring WHERE id = %s", [lead_id]).fetchone()
 
 
+def rescore(conn, lead_id, score):
+    """Another score for a lead."""
+    conn.execute("UPDATE convene.lead_scoring SET lead_score = %s WHERE id = %s", [score, lead_id])
+
+
 def lapse(conn):
     """Every lease runs out."""
     conn.execute("UPDATE convene.crm_sync_queue SET lease_until = now() - '1 s'::interval WHERE status = 'leased'")
