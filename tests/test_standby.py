@@ -39,6 +39,7 @@ def pair():
             event = make_event(conn, "standby", sessions=40, attendees=30, embeddings=32, interactions=8)
             bookmark(conn, event, person=0, session=3)
             conn.execute("SELECT convene.refresh_event_recommendations(%s, true)", [event.id])
+            conn.execute("CREATE TABLE public.standby_marks (mark bigint GENERATED ALWAYS AS IDENTITY)")
             run("pg_basebackup", "-h", primary.host, "-p", 5432, "-U", "postgres", "-D", folder / "data", "-R", "-c", "fast", "-X", "stream")
             options = f"-c listen_addresses='' -c port=5432 -c unix_socket_directories='{folder}'"
             run("pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log", "-o", options, "start")
@@ -54,12 +55,15 @@ def pair():
 
 
 def catch_up(primary, standby):
-    target = primary.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
-    for _ in range(400):
-        if standby.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [target]).fetchone()[0]:
+    """Waits until a row that is committed now is seen on the standby. Positions in the log would not do: the insert position
+    can stand behind a page header that no record follows until the server has something to write."""
+    mark = primary.execute("INSERT INTO public.standby_marks DEFAULT VALUES RETURNING mark").fetchone()[0]
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if standby.execute("SELECT coalesce(max(mark), 0) >= %s FROM public.standby_marks", [mark]).fetchone()[0]:
             return
         time.sleep(0.05)
-    raise AssertionError("the standby did not catch up")
+    raise AssertionError(f"the standby did not catch up: {primary.execute('TABLE pg_stat_replication').fetchall()}")
 
 
 READS = {
