@@ -3,9 +3,11 @@
 //! Times are microseconds; the zero point does not matter but is a full hour. Spans are half-open: what ends when
 //! another begins does not touch it.
 
+pub mod event;
 pub mod free;
 pub mod ics;
 pub mod life;
+pub mod rules;
 
 /// From, until.
 pub type Span = (i64, i64);
