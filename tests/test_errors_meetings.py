@@ -59,6 +59,27 @@ CASES = {
             "p_comments": [("repeat('x', 5001)", "54000", "p_comments has 5001"), (HUGE, "54000", "10000000")],
             "p_notes": [("repeat('ü', 5001)", "54000", "p_notes has 5001")], "p_now": NOW,
             "p_attendee_id": [("NULL", "22004", "p_attendee_id"), (":c", "22023", "is not in meeting"), (":foreign", "22023", "not in meeting")]}),
+    "schedule_event_meetings": (
+        "p_event_id => :event, p_tables => 3, p_slot_minutes => 15, p_from => '2031-05-05 08:00Z', p_to => '2031-05-05 09:00Z',"
+        " p_break_minutes => 5, p_room => 'Hall', p_rules => '{}', p_now => now()", {
+            "p_event_id": ids(), "p_tables": limits(10_000, "p_tables")[1:], "p_slot_minutes": limits(480, "p_slot_minutes"),
+            "p_from": [("'infinity'", "22023", "p_from"), ("'2031-05-05 09:00Z'", "22023", "not after"), ("'2021-01-01'", "54000", "500 slots")],
+            "p_to": [("'-infinity'", "22023", "p_to"), ("'2031-05-05 08:00Z'", "22023", "p_to"), ("'2031-05-05 08:10Z'", "22023", "no slot")],
+            "p_break_minutes": [("NULL", "22004", "p_break_minutes"), ("-1", "22023", "-1$"), ("481", "22023", "481$")],
+            "p_room": [("''", "22023", '""'), ("'  '", "22023", "p_room"), (HUGE, "22023", "10000000")],
+            "p_rules": [("NULL", "22004", "p_rules"), ("'[]'", "22023", "p_rules"), ("'{\"vetos\": []}'", "22023", '"vetos"'),
+                        ("'{\"veto\": [[\"a\"]]}'", "22023", "veto"), ("'{\"veto\": [[\"a\", \"b\"]]}'", "22023", '"a", who does not attend'),
+                        ("'{\"representatives\": [[1]]}'", "22023", "representatives"), ("'{\"exclusive\": [[[1, 2]]]}'", "22023", "exclusive"),
+                        ("jsonb_build_object('fixed', jsonb_build_array(jsonb_build_object('attendee_1', :a, 'attendee_2', :b, 'start', 'x')))",
+                         "22007", '"x"'),
+                        ("jsonb_build_object('fixed', jsonb_build_array(jsonb_build_object('attendee_1', :a, 'attendee_2', :b, 'start', '2031-05-05 08:01Z')))",
+                         "22023", "where no slot begins"),
+                        ("jsonb_build_object('veto', jsonb_build_array(jsonb_build_array(:a, :foreign)))", "22023", "does not attend"),
+                        ("('{\"veto\":' || repeat('[', 3000) || repeat(']', 3000) || '}')::jsonb", "22023", "p_rules")],
+            "p_now": NOW}),
+    "publish_meeting_schedule": ("p_draft_id => :draft, p_only_unbooked => false, p_now => now()", {
+        "p_draft_id": ids() + [(":discarded", "55000", "discarded")], "p_only_unbooked": [("NULL", "22004", "p_only_unbooked")], "p_now": NOW}),
+    "discard_meeting_schedule": ("p_draft_id => :draft", {"p_draft_id": ids() + [(":published", "55000", "published")]}),
     "send_meeting_reminders": ("p_now => now()", {"p_now": NOW}),
     "lapse_meeting_proposals": ("p_now => now()", {"p_now": NOW}),
     "meeting_ics": ("p_meeting_id => :meeting", {"p_meeting_id": ids()}),
@@ -76,7 +97,9 @@ def names(db):
             "INSERT INTO convene.meetings (event_id, attendee_1_id, attendee_2_id, title, scheduled_start, scheduled_end)"
             " VALUES (%s, %s, %s, 'T', now() + %s, now() + %s) RETURNING id", [alpha.id, people[0].id, people[1].id, since, until]).fetchone()[0]
             for since, until in (("2 days", "2 days 1 hour"), ("-1 hour", "1 hour"))]
-    told = {"a": people[0].id, "b": people[1].id, "c": people[2].id, "foreign": beta.people[0].id, "event": alpha.id,
+        drafts = [conn.execute("INSERT INTO convene.meeting_schedule_drafts (event_id, status, published_at) VALUES (%s, %s, now()) RETURNING id",
+                               [alpha.id, status]).fetchone()[0] for status in ("draft", "discarded", "published")]
+    told = {"draft": drafts[0], "discarded": drafts[1], "published": drafts[2], "a": people[0].id, "b": people[1].id, "c": people[2].id, "foreign": beta.people[0].id, "event": alpha.id,
             "other_event": beta.id, "meeting": made[0], "begun": made[1]}
     return {key: f"'{value}'" for key, value in told.items()}
 

@@ -39,6 +39,7 @@ class Target(NamedTuple):
     partner: uuid.UUID
     meeting: uuid.UUID
     begun: uuid.UUID
+    schedule: uuid.UUID
     sponsor: uuid.UUID
     lead: uuid.UUID
     badge: uuid.UUID
@@ -104,6 +105,10 @@ CASES = {
         lambda t: {"p_meeting_id": t.meeting, "p_start_time": AHEAD},
     "cancel_meeting(uuid,timestamp with time zone)": lambda t: {"p_meeting_id": t.meeting},
     "complete_meeting(uuid,boolean,timestamp with time zone)": lambda t: {"p_meeting_id": t.begun},
+    "schedule_event_meetings(uuid,integer,integer,timestamp with time zone,timestamp with time zone,integer,text,jsonb,timestamp with time zone)":
+        lambda t: {"p_event_id": t.event},
+    "publish_meeting_schedule(uuid,boolean,timestamp with time zone)": lambda t: {"p_draft_id": t.schedule},
+    "discard_meeting_schedule(uuid)": lambda t: {"p_draft_id": t.schedule},
     "get_meetings(uuid,uuid,timestamp with time zone,integer,uuid,timestamp with time zone)": lambda t: {"p_attendee_id": t.attendee},
     "submit_meeting_feedback(uuid,integer,text,boolean,text,uuid,timestamp with time zone)":
         lambda t: {"p_meeting_id": t.begun, "p_rating": 4},
@@ -159,7 +164,7 @@ def name_of(signature):
 
 # What an organizer of the event may do, and an attendee of it may not.
 FOR_ORGANIZERS = {key for key in CASES if key.startswith((
-    "refresh_event", "recommendation_metrics", "evaluate_", "learn_",
+    "schedule_event", "publish_meeting", "discard_meeting", "refresh_event", "recommendation_metrics", "evaluate_", "learn_",
     "generate_event_peer", "form_peer_groups", "peer_match_metrics", "find_super_connectors",
     "score_event_leads", "predict_sponsor", "renewal_predictions", "start_renewal", "list_sponsors", "add_sponsor",
     "generate_event_matches", "networking_quality", "find_connectors",
@@ -192,6 +197,7 @@ def world(db):
             " scheduled_end) VALUES (%(event)s, %(a)s, %(b)s, 'Session', now() + %(from)s, now() + %(until)s) RETURNING id",
             {"event": alpha.id, "a": person.id, "b": alpha.people[3].id, "from": since, "until": until}).fetchone()[0]
             for since, until in (("9 days", "10 days"), ("-1 hour", "1 hour"))]
+        schedule = connection.execute("INSERT INTO convene.meeting_schedule_drafts (event_id) VALUES (%s) RETURNING id", [alpha.id]).fetchone()[0]
         outsider = add_people(connection, beta, 1) or beta.people[-1]
         connection.execute("DELETE FROM convene.attendees WHERE id = %s", [outsider.id])
         viewer = beta.people[1]
@@ -207,7 +213,7 @@ def world(db):
         connection.execute("INSERT INTO convene.outbox (topic, target_kind, target_id) VALUES ('crm', 'lead', gen_random_uuid())")
         work, work_token = connection.execute("SELECT id, lease_token FROM convene.claim_outbox('crm', 1, '1 day')").fetchone()
     return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub, *peers, *sync,
-                               partner=alpha.people[3].id, meeting=meetings[0], begun=meetings[1],
+                               partner=alpha.people[3].id, meeting=meetings[0], begun=meetings[1], schedule=schedule,
                                sponsor=sponsor, lead=lead, badge=badge, match=matched[0], neighbour=matched[1],
                                work=work, work_token=work_token)
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::calendars;
 use super::moments::{finite, retryable};
-use super::party::{self, Pair, Side, arrangeable, lock_match, lock_people};
+use super::party::{self, Pair, Side, arrangeable, hold_match, lock_match, lock_people};
+use super::store;
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::document::Document;
@@ -159,7 +160,11 @@ fn book(wish: &Wish<'_>) -> Outcome<Booked> {
 fn lock(wish: &Wish<'_>) -> Outcome<Pair> {
     let of = || party::pair(wish.from, wish.to, Caller::Service);
     let gone = || not_allowed("attendee");
-    lock_match(of()?.ok_or_else(gone)?.matched.map(|(id, _)| id))?;
+    let known = of()?.ok_or_else(gone)?;
+    let match_id = known.matched.map(|(id, _)| id);
+    store::hold(known.event_id)?;
+    hold_match(match_id)?;
+    lock_match(match_id)?;
     lock_people((wish.from, wish.to))?;
     let pair = of()?.ok_or_else(gone)?;
     if !wish.agreed && !pair.is_mutual() {

@@ -5,6 +5,7 @@ use convene_engine::scheduling::Span;
 use convene_engine::scheduling::life::Status;
 use pgrx::prelude::*;
 
+use super::store;
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::error::{Failure, Outcome, not_allowed, not_found, required};
@@ -25,6 +26,8 @@ pub enum Side {
 pub struct Party {
     /// The meeting.
     pub id: pgrx::Uuid,
+    /// Its event.
+    pub event_id: pgrx::Uuid,
     /// The match that it came from.
     pub match_id: Option<pgrx::Uuid>,
     /// The two.
@@ -43,7 +46,7 @@ pub struct Party {
 
 const PARTY: &str = "
     SELECT g.match_id, g.attendee_1_id, g.attendee_2_id, g.status, g.proposed_by, g.expires_at,
-           g.scheduled_start, g.scheduled_end, w.first, w.second
+           g.scheduled_start, g.scheduled_end, w.first, w.second, g.event_id
       FROM convene.meetings g
       JOIN convene.attendees a ON a.id = g.attendee_1_id
       JOIN convene.attendees b ON b.id = g.attendee_2_id
@@ -75,6 +78,7 @@ fn find(id: pgrx::Uuid, caller: Caller, now: TimestampWithTimeZone) -> Outcome<P
             let expires = row.get::<TimestampWithTimeZone>(6)?.map(micros);
             Ok(Party {
                 id,
+                event_id: row.want(11)?,
                 match_id: row.get(1)?,
                 attendees,
                 status: Status::of(&row.want::<String>(4)?, expires, micros(now))?,
@@ -103,6 +107,8 @@ impl Party {
     /// data.
     pub fn locked(&self, now: TimestampWithTimeZone) -> Outcome<Self> {
         const MEETING: &str = "SELECT 1 FROM convene.meetings WHERE id = $1 FOR NO KEY UPDATE";
+        store::hold(self.event_id)?;
+        hold_match(self.match_id)?;
         db::write(MEETING, &[self.id.into()], |_| Ok(()))?;
         lock_match(self.match_id)?;
         lock_people(self.attendees)?;
@@ -110,6 +116,21 @@ impl Party {
         let fresh = find(self.id, Caller::Service, now)?;
         Ok(Self { side: self.side, by_service: self.by_service, ..fresh })
     }
+}
+
+/// First key of the advisory locks by which what is done with one match and its meetings comes one after the other.
+const MATCH_CLASS: i32 = 0x636e_7667;
+
+/// Waits for whatever else is done with a match or a meeting of it, and keeps it out until the transaction ends. Taken
+/// before any row: who declines a match would otherwise not see a meeting that is being booked for it. Runs as the owner
+/// of the data.
+pub fn hold_match(id: Option<pgrx::Uuid>) -> Outcome<()> {
+    const HOLD: &str = "
+        SELECT pg_catalog.pg_advisory_xact_lock($1, pg_catalog.hashtext($2::text))::text";
+    if let Some(id) = id {
+        db::write(HOLD, &[MATCH_CLASS.into(), id.into()], |_| Ok(()))?;
+    }
+    Ok(())
 }
 
 /// Keeps a match as it is until the transaction ends. Runs as the owner of the data.

@@ -44,7 +44,7 @@ pub struct Couples {
     pub match_id: Option<pgrx::Uuid>,
     /// The two, as indices of people.
     pub of: (usize, usize),
-    /// compatibility_score in ten thousandths.
+    /// `compatibility_score` in ten thousandths.
     pub weight: u32,
 }
 
@@ -67,7 +67,7 @@ pub fn read(order: &Order) -> Outcome<Plan> {
     let (slots, days) = slots(order)?;
     let (mut ids, mut couples) = pairs(order)?;
     let index = add_fixed(order, &mut ids, &mut couples)?;
-    drop_vetoes(&order.rules, &index, &mut couples)?;
+    drop_vetoes(&order.rules, &index, &mut couples);
     let people = people(order, &ids, &slots, &days)?;
     let tables = tables(order, &slots)?;
     let places = |at: usize| match &tables {
@@ -75,7 +75,7 @@ pub fn read(order: &Order) -> Outcome<Plan> {
         None => u32::MAX,
     };
     let problem = event::Problem {
-        people: represented(&order.rules, &index, people)?,
+        people: represented(&order.rules, &index, people),
         slots: (0..slots.len())
             .map(|at| event::Slot { day: days.0[at], tables: places(at) })
             .collect(),
@@ -84,7 +84,7 @@ pub fn read(order: &Order) -> Outcome<Plan> {
             .map(|c| event::Pair { a: c.of.0 as u32, b: c.of.1 as u32, weight: c.weight })
             .collect(),
         fixed: fixed(&order.rules, &index, &couples, &slots)?,
-        exclusive: exclusive(&order.rules, &index, &couples)?,
+        exclusive: exclusive(&order.rules, &index, &couples),
     };
     Ok(Plan { ids, couples, slots, tables, problem })
 }
@@ -92,7 +92,7 @@ pub fn read(order: &Order) -> Outcome<Plan> {
 /// The day of each slot as an index, and the days as counted from the first of January 2000.
 type Days = (Vec<u32>, Vec<i32>);
 
-/// Without p_from and p_to an event of several days has slots between the hours at which it begins and ends.
+/// Without `p_from` and `p_to` an event of several days has slots between the hours at which it begins and ends.
 const SLOTS: &str = "
     SELECT s.at, s.at + pg_catalog.make_interval(mins => $4), (s.at AT TIME ZONE e.time_zone)::date - '2000-01-01'::date
       FROM (SELECT e.time_zone, greatest(coalesce($2, e.start_at), $6) AS since, coalesce($3, e.end_at) AS until,
@@ -192,8 +192,8 @@ fn pairs(order: &Order) -> Outcome<(Vec<pgrx::Uuid>, Vec<Couples>)> {
 /// Who is who in the rules.
 type Index = HashMap<String, usize>;
 
-fn couple(index: &Index, couple: &Couple) -> Outcome<Option<(usize, usize)>> {
-    Ok(index.get(&couple.0).copied().zip(index.get(&couple.1).copied()))
+fn couple(index: &Index, couple: &Couple) -> Option<(usize, usize)> {
+    index.get(&couple.0).copied().zip(index.get(&couple.1).copied())
 }
 
 /// Those whom rules name and who have no match to arrange are looked up; who does not attend is an error.
@@ -237,7 +237,7 @@ fn add_fixed(
     }
     let mut met: HashSet<(usize, usize)> = couples.iter().map(|c| sorted(c.of)).collect();
     for (both, _) in &rules.fixed {
-        if let Some(of) = couple(&index, both)?
+        if let Some(of) = couple(&index, both)
             && met.insert(sorted(of))
         {
             couples.push(Couples { match_id: None, of, weight: 0 });
@@ -250,32 +250,31 @@ fn sorted((a, b): (usize, usize)) -> (usize, usize) {
     (a.min(b), a.max(b))
 }
 
-fn drop_vetoes(rules: &Rules, index: &Index, couples: &mut Vec<Couples>) -> Outcome<()> {
+fn drop_vetoes(rules: &Rules, index: &Index, couples: &mut Vec<Couples>) {
     let mut gone = HashSet::new();
     for veto in &rules.veto {
-        gone.extend(couple(index, veto)?.map(sorted));
+        gone.extend(couple(index, veto).map(sorted));
     }
     couples.retain(|c| !gone.contains(&sorted(c.of)));
-    Ok(())
 }
 
 fn position(couples: &[Couples]) -> HashMap<(usize, usize), u32> {
     couples.iter().enumerate().map(|(at, c)| (sorted(c.of), at as u32)).collect()
 }
 
-fn exclusive(rules: &Rules, index: &Index, couples: &[Couples]) -> Outcome<Vec<Vec<u32>>> {
+fn exclusive(rules: &Rules, index: &Index, couples: &[Couples]) -> Vec<Vec<u32>> {
     let at = position(couples);
     let mut groups = vec![];
     for group in &rules.exclusive {
         let mut pairs = vec![];
         for both in group {
-            pairs.extend(couple(index, both)?.and_then(|of| at.get(&sorted(of)).copied()));
+            pairs.extend(couple(index, both).and_then(|of| at.get(&sorted(of)).copied()));
         }
         pairs.sort_unstable();
         pairs.dedup();
         groups.push(pairs);
     }
-    Ok(groups)
+    groups
 }
 
 fn fixed(
@@ -292,7 +291,7 @@ fn fixed(
             Ok(micros(row.want::<TimestampWithTimeZone>(1)?))
         })?;
         let slot = slot.and_then(|start| slots.iter().position(|s| s.0 == start));
-        let pair = couple(index, both)?.and_then(|of| at.get(&sorted(of)));
+        let pair = couple(index, both).and_then(|of| at.get(&sorted(of)));
         match (pair, slot) {
             (Some(pair), Some(slot)) => {
                 found.insert(*pair, slot as u32);
@@ -379,11 +378,7 @@ fn served(event_id: pgrx::Uuid) -> Outcome<HashSet<pgrx::Uuid>> {
 }
 
 /// Whoever is represented by the same human being is one body, and busy when one of them is.
-fn represented(
-    rules: &Rules,
-    index: &Index,
-    mut people: Vec<event::Person>,
-) -> Outcome<Vec<event::Person>> {
+fn represented(rules: &Rules, index: &Index, mut people: Vec<event::Person>) -> Vec<event::Person> {
     for group in &rules.representatives {
         let members: Vec<usize> = group.iter().filter_map(|id| index.get(id).copied()).collect();
         let bodies: HashSet<u32> = members.iter().map(|m| people[*m].body).collect();
@@ -396,7 +391,7 @@ fn represented(
             person.free.clone_from(&free);
         }
     }
-    Ok(people)
+    people
 }
 
 /// Tables that no other meeting has at that time.

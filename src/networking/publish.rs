@@ -12,6 +12,7 @@ use super::calendars::{self, Look};
 use super::moments::retryable;
 use super::party::lock_all;
 use super::plan;
+use super::store::LOCK_CLASS;
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::error::{Failure, OrRaise, Outcome, not_allowed, not_found, required};
@@ -53,6 +54,16 @@ fn managed(id: Option<pgrx::Uuid>) -> Outcome<(pgrx::Uuid, Caller)> {
         (true, true) => Err(not_found("schedule", id)),
         (true, false) => Err(not_allowed("schedule")),
     }
+}
+
+/// Keeps answers, bookings and blocks of the event out until the transaction ends: there are too many matches to hold
+/// each by itself.
+fn hold_event(id: pgrx::Uuid) -> Outcome<()> {
+    const HOLD: &str = "
+        SELECT pg_catalog.pg_advisory_xact_lock($1, pg_catalog.hashtext(d.event_id::text))::text
+          FROM convene.meeting_schedule_drafts d WHERE d.id = $2";
+    db::write(HOLD, &[LOCK_CLASS.into(), id.into()], |_| Ok(()))?;
+    Ok(())
 }
 
 /// The status of a draft that nobody else can change until the transaction ends, and what its publishing reported.
@@ -156,6 +167,7 @@ fn publish(
     let only_unbooked = required(only_unbooked, "p_only_unbooked")?;
     retryable(|| {
         with_owner(|| {
+            hold_event(id)?;
             match locked(id)? {
                 (status, Some(before)) if status == "published" => return Ok(before),
                 (status, _) if status != "draft" => return Err(wrong_state(&status, "published")),

@@ -5,7 +5,8 @@ use convene_engine::networking::{MatchEvent, Side, Status};
 use pgrx::prelude::*;
 use serde_json::json;
 
-use super::meetings;
+use super::party::hold_match;
+use super::{meetings, store};
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, not_allowed, not_found, required};
@@ -177,10 +178,20 @@ fn locked(part: &Part, now: TimestampWithTimeZone) -> Outcome<Locked> {
     found.into_iter().next().ok_or_else(gone)
 }
 
+/// Before any row: blocks, and whatever else is done with this match or its meetings, come before or after.
+fn hold(part: &Part) -> Outcome<()> {
+    const EVENT: &str = "SELECT m.event_id FROM convene.matches m WHERE m.id = $1";
+    if let Some(event) = db::read_one(EVENT, &[part.match_id.into()], |row| row.want(1))? {
+        store::hold(event)?;
+    }
+    hold_match(Some(part.match_id))
+}
+
 const SET: &str = "
     UPDATE convene.matches m SET status = $2, declined_by = $3 WHERE m.id = $1 AND m.status <> $2";
 
 fn accept(part: &Part, wish: Option<Wish>, now: TimestampWithTimeZone) -> Outcome<pgrx::JsonB> {
+    hold(part)?;
     let found = locked(part, now)?;
     let event = MatchEvent::Accept { by: found.side, answered: found.answered };
     // Whoever is blocked hears what somebody hears whose match was declined.
@@ -217,6 +228,7 @@ const CANCEL_MEETINGS: &str = "
      WHERE g.match_id = $1 AND g.status IN ('proposed', 'scheduled', 'confirmed')";
 
 fn decline(part: &Part) -> Outcome<pgrx::JsonB> {
+    hold(part)?;
     db::execute(CANCEL_MEETINGS, &[part.match_id.into(), part.attendee_id.into()])?;
     let now = pgrx::datum::datetime_support::transaction_timestamp();
     let found = locked(part, now)?;

@@ -170,10 +170,10 @@ pub fn common_slots(
     slots
 }
 
-/// The first moment from `from` on at which something of that length suits everybody.
+/// The first moment of `within` at which something of that length suits everybody, to the microsecond.
 #[must_use]
 pub fn next_free(calendars: &[Calendar], within: Span, length: i64) -> Option<i64> {
-    common_slots(calendars, within, length, &[], 1).first().map(|slot| slot.start)
+    beginnings(calendars, within, length).first().map(|span| span.0)
 }
 
 #[cfg(test)]
@@ -227,7 +227,7 @@ mod tests {
             starts(&found),
             [(135, true), (37, false), (105, false), (120, false), (210, false), (225, false)]
         );
-        assert_eq!(next_free(&[one], (40 * MINUTE, 500 * MINUTE), 15 * MINUTE), Some(105 * MINUTE));
+        assert_eq!(next_free(&[one], (40 * MINUTE, 500 * MINUTE), 15 * MINUTE), Some(100 * MINUTE));
     }
 
     proptest! {

@@ -91,7 +91,9 @@ impl<'p> Dual<'p> {
         limits.extend(problem.exclusive.iter().map(|_| 1.0));
         let mut groups = vec![vec![]; problem.pairs.len()];
         for (group, pairs) in (0u32..).zip(&problem.exclusive) {
-            pairs.iter().for_each(|pair| groups[*pair as usize].push(group));
+            for pair in pairs {
+                groups[*pair as usize].push(group);
+            }
         }
         let open = (0..problem.pairs.len() as u32)
             .map(|pair| (0..slots as u32).filter(|slot| problem.allows(pair, *slot)).collect())
@@ -142,7 +144,7 @@ impl<'p> Dual<'p> {
 
     /// The bound at these prices; `usage` becomes what the pairs that earn something would use.
     fn value(&self, prices: &[f64], usage: &mut [f64]) -> f64 {
-        usage.iter_mut().for_each(|u| *u = 0.0);
+        usage.fill(0.0);
         let mut value: f64 = prices.iter().zip(&self.limits).map(|(p, l)| p * l).sum();
         for pair in 0..self.problem.pairs.len() as u32 {
             let open = &self.open[pair as usize];
@@ -160,8 +162,12 @@ impl<'p> Dual<'p> {
             }
             if weight > cheapest.0 {
                 value += weight - cheapest.0;
-                self.parts(pair, cheapest.1).iter().for_each(|at| usage[*at] += 1.0);
-                groups.iter().for_each(|g| usage[self.of_group(*g)] += 1.0);
+                for at in self.parts(pair, cheapest.1) {
+                    usage[at] += 1.0;
+                }
+                for group in groups {
+                    usage[self.of_group(*group)] += 1.0;
+                }
             }
         }
         value

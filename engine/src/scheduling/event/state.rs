@@ -264,19 +264,23 @@ impl<'p> State<'p> {
 impl Index {
     fn of(problem: &Problem) -> Self {
         let mut of_person = vec![vec![]; problem.people.len()];
-        let mut others = vec![vec![]; problem.people.len()];
+        let mut others: Vec<Vec<(u32, u32)>> = vec![vec![]; problem.people.len()];
         for (at, pair) in (0u32..).zip(&problem.pairs) {
             of_person[pair.a as usize].push(at);
             of_person[pair.b as usize].push(at);
             others[pair.a as usize].push((pair.b, at));
             others[pair.b as usize].push((pair.a, at));
         }
-        others.iter_mut().for_each(|list: &mut Vec<(u32, u32)>| list.sort_unstable());
+        for list in &mut others {
+            list.sort_unstable();
+        }
         let mut groups = vec![];
         if !problem.exclusive.is_empty() {
             groups = vec![vec![]; problem.pairs.len()];
             for (group, pairs) in (0u32..).zip(&problem.exclusive) {
-                pairs.iter().for_each(|pair| groups[*pair as usize].push(group));
+                for pair in pairs {
+                    groups[*pair as usize].push(group);
+                }
             }
         }
         let slots = problem.slots.len() as u32;
