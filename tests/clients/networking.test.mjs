@@ -77,3 +77,21 @@ test('what organizers ask of the whole event', async () => {
     assert.equal((await me.rpc(name, { p_event_id: event })).status, 403, name)
   }
 })
+
+test('a schedule for the whole event is looked at, published, or put away', async () => {
+  const asked = { p_event_id: event, p_tables: 4, p_from: at(60), p_to: at(180), p_room: 'Foyer' }
+  assert.equal((await me.rpc('schedule_event_meetings', asked)).status, 403)
+  const first = await call(organizer, 'schedule_event_meetings', asked)
+  assert.deepEqual([first.pairs, first.meetings, first.gap], [1, 1, 0])
+  const draft = { p_draft_id: first.draft_id }
+  const { data: rows } = await organizer.from('meeting_schedule_drafts').select('meetings').eq('id', first.draft_id)
+  assert.deepEqual(rows[0].meetings.map((meeting) => [meeting.room, meeting.table]), [['Foyer', '1']])
+  assert.deepEqual((await me.from('meeting_schedule_drafts').select('id')).data, [])
+  assert.equal((await me.rpc('publish_meeting_schedule', draft)).status, 403)
+  assert.equal((await me.rpc('discard_meeting_schedule', draft)).status, 403)
+  assert.equal((await call(organizer, 'publish_meeting_schedule', draft)).meetings, 1)
+  const coming = await call(her, 'get_meetings', { p_attendee_id: hers, p_event_id: event, p_from: at(0) })
+  assert.deepEqual(coming.filter((row) => row.status === 'scheduled').map((row) => row.other_attendee_id), [mine])
+  const second = await call(organizer, 'schedule_event_meetings', asked)
+  assert.equal((await call(organizer, 'discard_meeting_schedule', { p_draft_id: second.draft_id })).status, 'discarded')
+})
