@@ -214,6 +214,10 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
     ('follow_up_due(timestamp with time zone)', 'service',
      'Who is to be asked whether they are still in touch, 30, 60 or 90 days after they met; dispatch_due_prompts() asks. follow_up_rate: the share, 0 to 1, of those of the event who answered and are; null before anybody answered.'),
 
+    -- Sponsorship: which sponsor fits which event
+    ('fn_compute_match_score(uuid,uuid)', 'authenticated',
+     'How well a sponsor and an event fit, computed now. score is 0 to 1: 0.25 budget_fit + 0.35 audience_overlap + 0.15 geo_fit + 0.15 engagement_quality + 0.10 objectives_similarity, or the weights of scoring_weights (surface sponsorship), rounded once to six decimals; audience_overlap is 0.6 categories + 0.4 geo. overlap_metrics has the parts, weights, contributions and coverage, the share of the weight that rests on data. For the sponsor''s people at events on the market, for an event''s staff with sponsors that take part or were matched. Errors: 42501 for others, 22004, 22023 for unusable weights.'),
+
     -- Work for the world outside
     ('claim_outbox(text,integer,interval)', 'service',
      'Hands out up to p_limit (1 to 1000) pieces of work of a topic, each under a lease. An SMS comes with to, body and kind, rendered now: what has lost its consent is cancelled instead, prompts wait at night. At least once: send idempotency_key along. Errors: 22004, 22023, 55000 in a restored copy, see adopt_copy().'),

@@ -25,6 +25,7 @@ mod queue;
 mod recommendation;
 mod settings;
 mod signals;
+mod sponsorship;
 mod vector;
 
 ::pgrx::pg_module_magic!(name, version);

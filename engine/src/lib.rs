@@ -16,6 +16,7 @@ pub mod recommendation;
 pub mod related;
 pub mod scheduling;
 pub mod similarity;
+pub mod sponsorship;
 pub mod stop;
 pub mod text;
 

@@ -1,0 +1,21 @@
+//! Which sponsor fits which event, and why: one pair at a time, or whole markets.
+
+mod fit;
+mod market;
+mod metrics;
+mod regions;
+mod sides;
+mod weights;
+mod words;
+
+pub use fit::{
+    Fit, NEUTRAL, audience_overlap, budget_fit, engagement_quality, fit, objectives_similarity,
+};
+pub use market::Market;
+pub use regions::fold as fold_region;
+pub use sides::{EventSide, Insights, SponsorSide, Vector, counts};
+pub use weights::Weights;
+pub use words::{jaccard, overlap_share};
+
+#[cfg(test)]
+mod tests;

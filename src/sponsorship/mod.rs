@@ -1,0 +1,5 @@
+//! Sponsorship: which sponsor fits which event, and why.
+
+mod access;
+mod fit;
+pub mod inputs;
