@@ -60,11 +60,11 @@ def test_the_best_of_each_equals_brute_force_pair_by_pair(conn, big, algorithm):
         for a, ranked in scores.items():
             # What lies clearly above the fifth is suggested; nothing that lies clearly below it in both lists is.
             for score, b in ranked[:5]:
-                if len(ranked) <= 5 or score > ranked[5][0] + 1e-6:
+                if len(ranked) <= 5 or score > ranked[5][0] + 5e-5:
                     assert tuple(sorted((a, b))) in found
         for (a, b), (one, other) in found.items():
             least = [scores[me][min(4, len(scores[me]) - 1)][0] if scores[me] else 2 for me in (a, b)]
-            assert reference.score(a, b, algorithm) >= least[0] - 1e-6 or reference.score(b, a, algorithm) >= least[1] - 1e-6
+            assert reference.score(a, b, algorithm) >= least[0] - 5e-5 or reference.score(b, a, algorithm) >= least[1] - 5e-5
             assert (a, b) not in barred
             assert one == pytest.approx(reference.direction(a, b, algorithm)[0], abs=6e-5)
             assert other == pytest.approx(reference.direction(b, a, algorithm)[0], abs=6e-5)
@@ -133,7 +133,7 @@ def test_balanced_is_near_the_bound_and_fairer(conn, seed, zipf):
              for name, pairs in chosen.items()}
     worth = {name: expected_matches(pairs, 5) for name, pairs in exact.items()}
     limit = bound(reference, 5)
-    assert worth["balanced"] <= limit + 1e-6
+    assert worth["balanced"] <= limit + 1e-3
     assert worth["balanced"] >= 0.95 * limit
     assert worth["balanced"] >= worth["top_k"]
     shown = {name: Counter(person for a, b, *_ in pairs for person in (a, b)) for name, pairs in chosen.items()}

@@ -75,13 +75,13 @@ def test_scores_are_those_of_the_reference(conn, crowd, algorithm):
         me = event.people[person].id
         matched = {other for a, b in conn.execute("SELECT attendee_1_id, attendee_2_id FROM convene.matches WHERE event_id = %s"
                                                    " AND %s IN (attendee_1_id, attendee_2_id)", [event.id, me]) for other in (a, b)}
-        found = preview(conn, event, person, 50, algorithm)
-        expected = reference.ranked(me, algorithm, 50, matched)
-        assert len(found) == len(expected)
-        # Interests are compared in single precision: what is equal to the seventh digit may change places.
+        found = [row for row in preview(conn, event, person, 50, algorithm) if row.score > 1e-4 or algorithm == "goal_based"]
+        expected = [row for row in reference.ranked(me, algorithm, 50, matched) if row[0] > 1e-4 or algorithm == "goal_based"]
+        assert abs(len(found) - len(expected)) <= 1
+        # Interests are compared in 16 bits: what is equal to the fifth digit may change places.
         for row, (best, first) in zip(found, expected):
             other, score = row.other, reference.score(me, row.other, algorithm)
-            assert other == first or score == pytest.approx(best, abs=1e-6)
+            assert other == first or score == pytest.approx(best, abs=3e-5)
             assert row.score == pytest.approx(score, abs=6e-5)
             own, coverage = reference.direction(me, other, algorithm)
             assert row.own == pytest.approx(own, abs=6e-5) and row.coverage == pytest.approx(coverage, abs=6e-5)

@@ -1,5 +1,6 @@
 //! Suggestions for everybody at an event at once.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use convene_engine::networking::{
@@ -21,6 +22,8 @@ use crate::parallel;
 
 /// The most suggestions per person of one run.
 const MOST: i32 = 100;
+/// Rows fetched at a time.
+const CHUNK: i64 = 10_000;
 /// The highest limit of how often somebody is suggested.
 const MOST_INCOMING: i32 = 10_000;
 
@@ -80,13 +83,13 @@ fn generate(
     now: TimestampWithTimeZone,
 ) -> Outcome<Value> {
     let started = Instant::now();
-    store::hold(event_id)?;
+    store::hold_alone(event_id)?;
     let expired = store::expire(event_id, None, now)?;
     let context = Context::read(event_id)?;
     let event = people::load(event_id, &context.state, context.weights)?;
     let circle = circle(&event, None)?;
     let excluded = apart(&event, None, algorithm, &circle, now)?;
-    let open = open(&event)?;
+    let (open, rows_there) = standing(&event)?;
     let until = store::lives_until(event_id, now)?;
     let read = started.elapsed();
 
@@ -104,7 +107,10 @@ fn generate(
         Ok((plan, rows))
     })?;
     let computed = started.elapsed();
-    let changed = store::keep(event_id, algorithm, &rows, now, until)?;
+    let (old, new): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| rows_there.contains(&(row.a, row.b)));
+    let changed = store::keep(event_id, algorithm, &old, now, until)?
+        + store::add(event_id, algorithm, &new, now, until)?;
     let ms = |time: std::time::Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
     let mut report = report(&event, algorithm, asked, &plan);
     report["expired"] = json!(expired);
@@ -115,15 +121,23 @@ fn generate(
     Ok(report)
 }
 
-/// Suggestions that stand: they count for those who are suggested, and stay.
-fn open(event: &Event) -> Outcome<Vec<(u32, u32)>> {
-    const OPEN: &str = "
-        SELECT m.attendee_1_id, m.attendee_2_id FROM convene.matches m
-         WHERE m.event_id = $1 AND m.status = 'suggested'";
-    let open = db::read(OPEN, &[event.id.into()], |row| {
-        Ok(event.index(row.want(1)?).zip(event.index(row.want(2)?)))
+/// Suggestions that stand, which count for those who are suggested, and stay; and the pairs that have a
+/// row which may be suggested again.
+type Standing = (Vec<(u32, u32)>, HashSet<(pgrx::Uuid, pgrx::Uuid)>);
+
+fn standing(event: &Event) -> Outcome<Standing> {
+    const STANDING: &str = "
+        SELECT m.attendee_1_id, m.attendee_2_id, m.status = 'suggested' FROM convene.matches m
+         WHERE m.event_id = $1 AND m.status IN ('suggested', 'expired')";
+    let (mut open, mut there) = (Vec::new(), HashSet::new());
+    db::stream(STANDING, &[event.id.into()], CHUNK, |row| {
+        let (a, b) = (row.want(1)?, row.want(2)?);
+        there.insert((a, b));
+        let both = event.index(a).zip(event.index(b));
+        open.extend(both.filter(|_| row.want::<bool>(3).unwrap_or(false)));
+        Ok(())
     })?;
-    Ok(open.into_iter().flatten().collect())
+    Ok((open, there))
 }
 
 fn report(event: &Event, algorithm: Algorithm, asked: Asked, plan: &Plan) -> Value {

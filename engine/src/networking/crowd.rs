@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::goals::{Complements, Goals};
 use super::profile::{Profile, Role, word};
 use crate::pairs::Sets;
+use crate::similarity;
 use crate::text;
 
 /// The small facts of a person. Numbers stand for words; 0 is unknown.
@@ -31,8 +32,9 @@ pub struct Traits {
 pub struct Crowd {
     pub(super) goals: Goals,
     pub(super) topics: Sets,
-    /// Unit vectors of the stated interests, [`text::DIMENSIONS`] each; zeros where there are none.
-    pub(super) vectors: Vec<f32>,
+    /// Unit vectors of the stated interests, [`text::DIMENSIONS`] numbers of 16 bits each; zeros where
+    /// there are none.
+    pub(super) vectors: Vec<i16>,
     pub(super) has_vector: Vec<bool>,
     pub(super) traits: Vec<Traits>,
 }
@@ -71,11 +73,11 @@ impl Crowd {
     pub fn bytes(&self) -> usize {
         self.goals.bytes()
             + self.topics.bytes()
-            + self.vectors.len() * size_of::<f32>()
+            + self.vectors.len() * size_of::<i16>()
             + self.traits.len() * (size_of::<Traits>() + 1)
     }
 
-    pub(super) fn vector(&self, person: usize) -> &[f32] {
+    pub(super) fn vector(&self, person: usize) -> &[i16] {
         &self.vectors[person * text::DIMENSIONS..][..text::DIMENSIONS]
     }
 }
@@ -86,14 +88,16 @@ fn interests(person: &Profile) -> String {
 }
 
 /// People who say the same have the same vector, which is computed once.
-fn vectors(people: &[Profile]) -> (Vec<f32>, Vec<bool>) {
-    let mut known: HashMap<String, Vec<f32>> = HashMap::new();
+fn vectors(people: &[Profile]) -> (Vec<i16>, Vec<bool>) {
+    let mut known: HashMap<String, Vec<i16>> = HashMap::new();
     let mut vectors = Vec::with_capacity(people.len() * text::DIMENSIONS);
     let mut has = Vec::with_capacity(people.len());
     for person in people {
         let said = interests(person);
-        let vector = known.entry(said).or_insert_with_key(|said| text::embed(said));
-        has.push(vector.iter().any(|component| *component != 0.0));
+        let vector = known.entry(said).or_insert_with_key(|said| {
+            text::embed(said).into_iter().map(similarity::word_of).collect()
+        });
+        has.push(vector.iter().any(|component| *component != 0));
         vectors.extend_from_slice(vector);
     }
     (vectors, has)

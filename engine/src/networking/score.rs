@@ -134,8 +134,13 @@ impl<'a> Scorer<'a> {
 
     fn cosine(&self, of: usize, to: usize) -> f32 {
         if self.weights[1] > 0.0 && self.crowd.has_vector[of] && self.crowd.has_vector[to] {
-            let mut cosine = [0.0];
-            similarity::scan_into(self.crowd.vector(to), self.crowd.vector(of), &mut cosine);
+            let (mut sum, mut cosine) = ([0], [0.0]);
+            similarity::cosines(
+                self.crowd.vector(to),
+                self.crowd.vector(of),
+                &mut sum,
+                &mut cosine,
+            );
             cosine[0]
         } else {
             0.0
@@ -255,14 +260,14 @@ impl<'a> Scorer<'a> {
 
     /// Calls `each` for a person and everybody of a range, with the cosines computed in one go.
     pub(super) fn each(&self, of: usize, with: Range<usize>, mut each: impl FnMut(usize, Pair)) {
-        let mut cosines = [0.0_f32; TILE];
+        let (mut sums, mut cosines) = ([0; TILE], [0.0_f32; TILE]);
         for from in with.clone().step_by(TILE) {
             let to = (from + TILE).min(with.end);
             let cosines = &mut cosines[..to - from];
             cosines.fill(0.0);
             if self.weights[1] > 0.0 && self.crowd.has_vector[of] {
                 let rows = &self.crowd.vectors[from * text::DIMENSIONS..to * text::DIMENSIONS];
-                similarity::scan_into(rows, self.crowd.vector(of), cosines);
+                similarity::cosines(rows, self.crowd.vector(of), &mut sums[..to - from], cosines);
             }
             for (cosine, other) in cosines.iter().zip(from..to) {
                 each(other, self.assess(of, other, *cosine));

@@ -66,6 +66,30 @@ pub(super) fn scan_bytes(rows: &[i8], query: &[i16], out: &mut [i32]) {
     }
 }
 
+/// Scalar product of every row of 16-bit integers with one vector of them. The caller keeps lengths
+/// small enough that 32 bits hold the sum.
+#[multiversion(targets("x86_64+avx2+fma"))]
+pub(super) fn scan_words(rows: &[i16], query: &[i16], out: &mut [i32]) {
+    for (row, score) in rows.chunks_exact(query.len()).zip(out) {
+        let (a_body, a_rest) = row.as_chunks::<LANES>();
+        let (b_body, b_rest) = query.as_chunks::<LANES>();
+        let mut sums = [0_i32; LANES];
+        for (x, y) in a_body.iter().zip(b_body) {
+            for lane in 0..LANES {
+                sums[lane] += i32::from(x[lane]) * i32::from(y[lane]);
+            }
+        }
+        let mut sum = 0;
+        for lane in sums {
+            sum += lane;
+        }
+        for (x, y) in a_rest.iter().zip(b_rest) {
+            sum += i32::from(*x) * i32::from(*y);
+        }
+        *score = sum;
+    }
+}
+
 /// Scalar product of a row in two planes with a vector in single precision.
 #[multiversion(targets("x86_64+avx2+fma"))]
 pub(super) fn dot_planes(hi: &[i8], lo: &[i8], query: &[f32]) -> f32 {
