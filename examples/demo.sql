@@ -68,6 +68,8 @@ SELECT round(f.similarity_score, 2) AS score, to_char(f.start_time, 'Dy HH24:MI'
 FROM convene.find_similar_sessions(:'example', 5) f JOIN convene.sessions s ON s.id = f.session_id
 ORDER BY f.similarity_score DESC;
 
+\ir demo/networking.sql
+
 \ir demo/leads.sql
 
 \ir demo/introduction.sql
