@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
-# Runs the benchmarks; a name runs one part. `security`, `peers` and `leads` are files of their own; the
+# Runs the benchmarks; a name runs one part. `security`, `networking`, `peers` and `leads` are files of their own; the
 # first takes a divisor of its sizes, the others take the names of their parts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=.tools/venv/bin/python
+# numpy is what networking is compared with, and nothing else needs it.
+networking() {
+  "$python" -c 'import numpy' 2>/dev/null || "$python" -m pip install --quiet -r bench/requirements.txt
+  "$python" bench/networking.py "$@"
+}
 case ${1:-} in
   security) exec "$python" bench/security.py "${@:2}" ;;
+  networking) networking "${@:2}" ;;
   peers) exec "$python" bench/peers.py "${@:2}" ;;
   leads) exec "$python" bench/leads.py "${@:2}" ;;
-  "") "$python" bench/recommendation.py && "$python" bench/peers.py && "$python" bench/leads.py && exec "$python" bench/security.py ;;
+  "") "$python" bench/recommendation.py && networking && "$python" bench/peers.py && "$python" bench/leads.py && exec "$python" bench/security.py ;;
   *) exec "$python" bench/recommendation.py "$@" ;;
 esac
