@@ -12,6 +12,11 @@ from lib.access import expect_error
 from lib.factory import make_event
 from lib.matching import Everybody, expected_matches, generate, gini, market, match, stored, want
 
+def rounded(score):
+    """Four decimals, as they are kept, and nothing else between the two: both are computed in double precision."""
+    return pytest.approx(score, abs=5.000001e-5)
+
+
 SEEDS = [(11, 0.5), (12, 0.75), (13, 1.0), (14, 1.25), (15, 1.5)]
 
 
@@ -52,22 +57,15 @@ def test_the_best_of_each_equals_brute_force_pair_by_pair(conn, big, algorithm):
     with conn.transaction(force_rollback=True):
         report = run(conn, event, 5, p_algorithm=algorithm)
         found = {(a, b): (one, other) for a, b, one, other in stored(conn, event)}
-        scores = {}
+        expected = set()
         for a in reference.people:
-            row = sorted(((reference.score(a, b, algorithm), b) for b in reference.people if b != a and (a, b) not in barred
-                          and (reference.people[a]["person"], reference.people[b]["person"]) not in reference.met), reverse=True)
-            scores[a] = [(score, b) for score, b in row if score > 2e-9]
-        for a, ranked in scores.items():
-            # What lies clearly above the fifth is suggested; nothing that lies clearly below it in both lists is.
-            for score, b in ranked[:5]:
-                if len(ranked) <= 5 or score > ranked[5][0] + 5e-5:
-                    assert tuple(sorted((a, b))) in found
+            ranked = sorted((-round(reference.score(a, b, algorithm), 9), b) for b in reference.people if b != a
+                            and (a, b) not in barred
+                            and (reference.people[a]["person"], reference.people[b]["person"]) not in reference.met)
+            expected |= {tuple(sorted((a, b))) for score, b in ranked[:5] if score < -2e-9}
+        assert set(found) == expected
         for (a, b), (one, other) in found.items():
-            least = [scores[me][min(4, len(scores[me]) - 1)][0] if scores[me] else 2 for me in (a, b)]
-            assert reference.score(a, b, algorithm) >= least[0] - 5e-5 or reference.score(b, a, algorithm) >= least[1] - 5e-5
-            assert (a, b) not in barred
-            assert one == pytest.approx(reference.direction(a, b, algorithm)[0], abs=1e-4)
-            assert other == pytest.approx(reference.direction(b, a, algorithm)[0], abs=1e-4)
+            assert (one, other) == (rounded(reference.direction(a, b, algorithm)[0]), rounded(reference.direction(b, a, algorithm)[0]))
         assert report["suggested"] == report["top_k"]["pairs"] == len(found) and report["attendees"] == 300
 
 
@@ -133,7 +131,7 @@ def test_balanced_is_near_the_bound_and_fairer(conn, seed, zipf):
              for name, pairs in chosen.items()}
     worth = {name: expected_matches(pairs, 5) for name, pairs in exact.items()}
     limit = bound(reference, 5)
-    assert worth["balanced"] <= limit + 1e-3
+    assert worth["balanced"] <= limit + 1e-6
     assert worth["balanced"] >= 0.95 * limit
     assert worth["balanced"] >= worth["top_k"]
     shown = {name: Counter(person for a, b, *_ in pairs for person in (a, b)) for name, pairs in chosen.items()}

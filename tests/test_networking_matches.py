@@ -75,17 +75,13 @@ def test_scores_are_those_of_the_reference(conn, crowd, algorithm):
         me = event.people[person].id
         matched = {other for a, b in conn.execute("SELECT attendee_1_id, attendee_2_id FROM convene.matches WHERE event_id = %s"
                                                    " AND %s IN (attendee_1_id, attendee_2_id)", [event.id, me]) for other in (a, b)}
-        found = [row for row in preview(conn, event, person, 50, algorithm) if row.score > 1e-4 or algorithm == "goal_based"]
-        expected = [row for row in reference.ranked(me, algorithm, 50, matched) if row[0] > 1e-4 or algorithm == "goal_based"]
-        assert abs(len(found) - len(expected)) <= 1
-        # Interests are compared in 16 bits: what is equal to the fifth digit may change places.
-        for row, (best, first) in zip(found, expected):
-            other, score = row.other, reference.score(me, row.other, algorithm)
-            assert other == first or score == pytest.approx(best, abs=3e-5)
-            assert row.score == pytest.approx(score, abs=1e-4)
-            own, coverage = reference.direction(me, other, algorithm)
-            assert row.own == pytest.approx(own, abs=1e-4) and row.coverage == pytest.approx(coverage, abs=1e-4)
-            assert row.their == pytest.approx(reference.direction(other, me, algorithm)[0], abs=1e-4)
+        found = preview(conn, event, person, 50, algorithm)
+        assert [row.other for row in found] == [other for _, other in reference.ranked(me, algorithm, 50, matched)]
+        for row in found:
+            # Four decimals are shown; nothing else lies between the two.
+            own, coverage = reference.direction(me, row.other, algorithm)
+            expected = (reference.score(me, row.other, algorithm), own, reference.direction(row.other, me, algorithm)[0], coverage)
+            assert (row.score, row.own, row.their, row.coverage) == pytest.approx(expected, abs=5.000001e-5)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::goals::{Complements, Goals};
 use super::profile::{Profile, Role, word};
 use crate::pairs::Sets;
-use crate::similarity;
+use crate::similarity::Cosines;
 use crate::text;
 
 /// The small facts of a person. Numbers stand for words; 0 is unknown.
@@ -32,9 +32,8 @@ pub struct Traits {
 pub struct Crowd {
     pub(super) goals: Goals,
     pub(super) topics: Sets,
-    /// Unit vectors of the stated interests, [`text::DIMENSIONS`] numbers of 16 bits each; zeros where
-    /// there are none.
-    pub(super) vectors: Vec<i16>,
+    /// Of the texts of the stated interests; zeros where there are none.
+    pub(super) cosines: Cosines,
     pub(super) has_vector: Vec<bool>,
     pub(super) traits: Vec<Traits>,
 }
@@ -45,12 +44,12 @@ impl Crowd {
     pub fn new(people: &[Profile], complements: &Complements) -> Self {
         let topics: Vec<Vec<String>> =
             people.iter().map(|p| p.topics.iter().map(|t| word(t)).collect()).collect();
-        let (vectors, has_vector) = vectors(people);
+        let (cosines, has_vector) = cosines(people);
         let mut industries = HashMap::new();
         Self {
             goals: Goals::new(people, complements),
             topics: Sets::new(&topics),
-            vectors,
+            cosines,
             has_vector,
             traits: people.iter().map(|person| traits(person, &mut industries)).collect(),
         }
@@ -73,12 +72,8 @@ impl Crowd {
     pub fn bytes(&self) -> usize {
         self.goals.bytes()
             + self.topics.bytes()
-            + self.vectors.len() * size_of::<i16>()
+            + self.cosines.bytes()
             + self.traits.len() * (size_of::<Traits>() + 1)
-    }
-
-    pub(super) fn vector(&self, person: usize) -> &[i16] {
-        &self.vectors[person * text::DIMENSIONS..][..text::DIMENSIONS]
     }
 }
 
@@ -88,19 +83,17 @@ fn interests(person: &Profile) -> String {
 }
 
 /// People who say the same have the same vector, which is computed once.
-fn vectors(people: &[Profile]) -> (Vec<i16>, Vec<bool>) {
-    let mut known: HashMap<String, Vec<i16>> = HashMap::new();
-    let mut vectors = Vec::with_capacity(people.len() * text::DIMENSIONS);
+fn cosines(people: &[Profile]) -> (Cosines, Vec<bool>) {
+    let mut known: HashMap<String, Vec<f32>> = HashMap::new();
+    let mut cosines = Cosines::new(text::DIMENSIONS, people.len());
     let mut has = Vec::with_capacity(people.len());
     for person in people {
         let said = interests(person);
-        let vector = known.entry(said).or_insert_with_key(|said| {
-            text::embed(said).into_iter().map(similarity::word_of).collect()
-        });
-        has.push(vector.iter().any(|component| *component != 0));
-        vectors.extend_from_slice(vector);
+        let vector = known.entry(said).or_insert_with_key(|said| text::embed(said));
+        has.push(vector.iter().any(|component| *component != 0.0));
+        cosines.push(vector);
     }
-    (vectors, has)
+    (cosines, has)
 }
 
 fn traits(person: &Profile, industries: &mut HashMap<String, u32>) -> Traits {

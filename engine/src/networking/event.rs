@@ -264,8 +264,12 @@ struct Worth<'a> {
 
 impl Worth<'_> {
     fn of(&self, pair: &Pair) -> f64 {
+        self.of_those_from(pair, self.least)
+    }
+
+    fn of_those_from(&self, pair: &Pair, least: f64) -> f64 {
         // NaN, which a pair that may not be has, is not more than anything.
-        if self.scorer.eligible(pair) + TOLERANCE >= self.least {
+        if self.scorer.eligible(pair) + TOLERANCE >= least {
             pair.of * pair.to + ONE_SIDED * pair.of.max(pair.to)
         } else {
             f64::NAN
@@ -278,12 +282,13 @@ impl Worth<'_> {
             .into_par_iter()
             .flat_map_iter(|a| {
                 let mut edges = Vec::new();
-                self.scorer.each(a, a + 1..people, |b, pair| {
-                    let (a, b, worth) = (a as u32, b as u32, self.of(&pair));
+                for b in a + 1..people {
+                    let worth = self.of(&self.scorer.pair(a, b));
+                    let (a, b) = (a as u32, b as u32);
                     if worth > 0.0 && !excluded.has(a, b) && !fixed.contains(&(a, b)) {
                         edges.push(Edge { a, b, worth });
                     }
-                });
+                }
                 edges
             })
             .collect()
@@ -323,14 +328,31 @@ impl Worth<'_> {
     }
 }
 
+impl Worth<'_> {
+    /// A worth and two prices, each between 0 and a little more than 1, into 0 to 1.
+    fn beyond(&self, worth: f64, of: usize, other: usize) -> f64 {
+        (worth - self.prices[of] - self.prices[other] + 2.1) / 3.2
+    }
+}
+
 impl Score for Worth<'_> {
     fn row(&self, of: usize, with: std::ops::Range<usize>, scores: &mut [f64]) {
         let start = with.start;
-        // A worth and two prices, each between 0 and a little more than 1, into 0 to 1.
+        // Whoever may be above the least score is looked at again.
+        let least = self.least - 2.0 * self.scorer.off();
         self.scorer.each(of, with, |other, pair| {
-            let beyond = self.of(&pair) - self.prices[of] - self.prices[other];
-            scores[other - start] = (beyond + 2.1) / 3.2;
+            scores[other - start] = self.beyond(self.of_those_from(&pair, least), of, other);
         });
+    }
+
+    /// Two directions of at most 1 that are off by the same.
+    fn off(&self) -> f64 {
+        let off = self.scorer.off();
+        (off * (2.0 + off) + ONE_SIDED * off) / 3.2
+    }
+
+    fn exact(&self, of: usize, with: usize) -> f64 {
+        self.beyond(self.of(&self.scorer.pair(of, with)), of, with)
     }
 }
 

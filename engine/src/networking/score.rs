@@ -6,8 +6,6 @@ use super::algorithm::{Algorithm, PARTS, Weights};
 use super::crowd::{Crowd, Traits};
 use super::ties::{Tie, Ties};
 use crate::pairs::{Score, TILE};
-use crate::similarity;
-use crate::text;
 
 /// Years of experience beyond which a difference counts no more.
 const FAR_APART_YEARS: f64 = 20.0;
@@ -132,24 +130,23 @@ impl<'a> Scorer<'a> {
         self.assess(of, to, self.cosine(of, to))
     }
 
-    fn cosine(&self, of: usize, to: usize) -> f32 {
+    fn cosine(&self, of: usize, to: usize) -> f64 {
         if self.weights[1] > 0.0 && self.crowd.has_vector[of] && self.crowd.has_vector[to] {
-            let (mut sum, mut cosine) = ([0], [0.0]);
-            similarity::cosines(
-                self.crowd.vector(to),
-                self.crowd.vector(of),
-                &mut sum,
-                &mut cosine,
-            );
-            cosine[0]
+            self.crowd.cosines.exact(of, to)
         } else {
             0.0
         }
     }
 
+    /// How far what [`Scorer::each`] says of a direction may be from what [`Scorer::pair`] says: the
+    /// cosine is half of the interests.
+    pub(super) fn off(&self) -> f64 {
+        self.weights[1] * self.crowd.cosines.off() / 2.0
+    }
+
     /// The pair, given the cosine of their interests.
     #[inline]
-    fn assess(&self, of: usize, to: usize, cosine: f32) -> Pair {
+    fn assess(&self, of: usize, to: usize, cosine: f64) -> Pair {
         let tie = self.ties.between(of, to);
         let (a, b) = (&self.crowd.traits[of], &self.crowd.traits[to]);
         let goals = self.crowd.goals.both(of, to);
@@ -215,7 +212,7 @@ impl<'a> Scorer<'a> {
 
     /// Shared topics and likeness of all that was said, where both said something.
     #[inline]
-    fn interests(&self, of: usize, to: usize, cosine: f32) -> Option<f64> {
+    fn interests(&self, of: usize, to: usize, cosine: f64) -> Option<f64> {
         let (mine, theirs) = (self.crowd.topics.size(of), self.crowd.topics.size(to));
         if mine == 0 || theirs == 0 {
             return None;
@@ -223,7 +220,7 @@ impl<'a> Scorer<'a> {
         let common = self.crowd.topics.common(of, to);
         let shared = f64::from(common) / f64::from(mine + theirs - common);
         if self.crowd.has_vector[of] && self.crowd.has_vector[to] {
-            Some(f64::midpoint(shared, f64::from(cosine.clamp(0.0, 1.0))))
+            Some(f64::midpoint(shared, cosine.clamp(0.0, 1.0)))
         } else {
             Some(shared)
         }
@@ -258,16 +255,14 @@ impl<'a> Scorer<'a> {
         if self.algorithm == Algorithm::Goals { pair.of } else { pair.mutual() }
     }
 
-    /// Calls `each` for a person and everybody of a range, with the cosines computed in one go.
+    /// Calls `each` for a person and everybody of a range, with their pair but for [`Scorer::off`].
     pub(super) fn each(&self, of: usize, with: Range<usize>, mut each: impl FnMut(usize, Pair)) {
-        let (mut sums, mut cosines) = ([0; TILE], [0.0_f32; TILE]);
+        let (mut sums, mut cosines) = ([0; TILE], [0.0; TILE]);
         for from in with.clone().step_by(TILE) {
             let to = (from + TILE).min(with.end);
             let cosines = &mut cosines[..to - from];
-            cosines.fill(0.0);
             if self.weights[1] > 0.0 && self.crowd.has_vector[of] {
-                let rows = &self.crowd.vectors[from * text::DIMENSIONS..to * text::DIMENSIONS];
-                similarity::cosines(rows, self.crowd.vector(of), &mut sums[..to - from], cosines);
+                self.crowd.cosines.about(of, from..to, &mut sums[..to - from], cosines);
             }
             for (cosine, other) in cosines.iter().zip(from..to) {
                 each(other, self.assess(of, other, *cosine));
@@ -293,6 +288,16 @@ impl Score for Scorer<'_> {
             return;
         }
         self.each(of, with, |other, pair| scores[other - start] = self.ranked(&pair));
+    }
+
+    /// Both directions of a pair are off by the same, and the harmonic mean by twice that at most:
+    /// its two slopes, 2b2/(a+b)2 and 2a2/(a+b)2, add up to no more than 2.
+    fn off(&self) -> f64 {
+        2.0 * Scorer::off(self)
+    }
+
+    fn exact(&self, of: usize, with: usize) -> f64 {
+        self.ranked(&self.pair(of, with))
     }
 }
 

@@ -19,9 +19,21 @@ pub use tiles::{TILE, best_of, best_of_all, best_of_each};
 
 /// What a pair is worth. Symmetric: the score of (a, b) is that of (b, a).
 pub trait Score: Sync {
-    /// Writes the scores of person `of` with each of `with`; `scores` is as long as `with`. A score
-    /// lies between 0 and 1; NaN is a pair that may not be.
+    /// Writes the scores of person `of` with each of `with`, or about the scores; `scores` is as long
+    /// as `with`. A score lies between 0 and 1; NaN is a pair that may not be.
     fn row(&self, of: usize, with: Range<usize>, scores: &mut [f64]);
+
+    /// How far a score of [`Score::row`] may be from that of [`Score::exact`].
+    fn off(&self) -> f64 {
+        0.0
+    }
+
+    /// The score of one pair; asked for where a row only comes near.
+    fn exact(&self, of: usize, with: usize) -> f64 {
+        let mut score = [f64::NAN];
+        self.row(of, with..with + 1, &mut score);
+        score[0]
+    }
 }
 
 impl<F: Fn(usize, usize) -> f64 + Sync> Score for F {

@@ -8,13 +8,16 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Best, Excluded, Score, TOLERANCE, Wanted};
+use super::{Best, Excluded, Score, Wanted};
 use crate::error::Result;
 use crate::stop::Stop;
 
 /// People of a tile: the features of two tiles fit a first-level cache, and a task takes about a
 /// millisecond.
 pub const TILE: usize = 256;
+
+/// Scores that are looked over at a time: most stretches have none that is good enough.
+const STRETCH: usize = 16;
 
 /// The best partners of one of `people` people, best first.
 ///
@@ -28,18 +31,11 @@ pub fn best_of(
     wanted: Wanted,
     stop: &Stop,
 ) -> Result<Vec<u32>> {
-    let mut best = Best::new(wanted.most);
+    let mut best = Best::in_order(wanted);
     let mut scores = [0.0; TILE];
     for tile in (0..tiles(people)).map(|tile| range(tile, people)) {
         stop.check()?;
-        let scores = &mut scores[..tile.len()];
-        score.row(of, tile.clone(), scores);
-        excluded.strike(of, &tile, scores);
-        for (other, score) in tile.zip(scores) {
-            if other != of && *score + TOLERANCE >= wanted.least {
-                best.offer(other as u32, *score);
-            }
-        }
+        one_row(score, excluded, of, &tile, &mut scores[..tile.len()], &mut best);
     }
     Ok(best.into_indices())
 }
@@ -57,10 +53,10 @@ pub fn best_of_all(
 ) -> Result<Vec<Vec<u32>>> {
     let count = tiles(people);
     let mut kept: Vec<Vec<Best>> =
-        (0..count).map(|tile| vec![Best::new(wanted.most); range(tile, people).len()]).collect();
+        (0..count).map(|tile| vec![Best::of(wanted); range(tile, people).len()]).collect();
     kept.par_iter_mut().enumerate().try_for_each(|(tile, kept)| {
         stop.check()?;
-        within(score, excluded, &range(tile, people), kept, wanted.least);
+        within(score, excluded, &range(tile, people), kept);
         Ok(())
     })?;
     let rounds = rounds(count);
@@ -72,7 +68,7 @@ pub fn best_of_all(
             .collect();
         tasks.par_iter_mut().try_for_each(|(a, b, of_a, of_b)| {
             stop.check()?;
-            between(score, excluded, &range(*a, people), &range(*b, people), of_a, of_b, wanted);
+            between(score, excluded, &range(*a, people), &range(*b, people), of_a, of_b);
             Ok(())
         })?;
         for (a, b, of_a, of_b) in tasks {
@@ -101,19 +97,12 @@ pub fn best_of_each(
         .into_par_iter()
         .map(|tile| {
             let own = range(tile, people);
-            let mut kept = vec![Best::new(wanted.most); own.len()];
+            let mut kept = vec![Best::in_order(wanted); own.len()];
             let mut scores = [0.0; TILE];
             for others in (0..count).map(|other| range(other, people)) {
                 stop.check()?;
                 for (of, kept) in own.clone().zip(&mut kept) {
-                    let scores = &mut scores[..others.len()];
-                    score.row(of, others.clone(), scores);
-                    excluded.strike(of, &others, scores);
-                    for (other, score) in others.clone().zip(&*scores) {
-                        if other != of && *score + TOLERANCE >= wanted.least {
-                            kept.offer(other as u32, *score);
-                        }
-                    }
+                    one_row(score, excluded, of, &others, &mut scores[..others.len()], kept);
                 }
             }
             let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
@@ -132,25 +121,51 @@ fn range(tile: usize, people: usize) -> Range<usize> {
     tile * TILE..((tile + 1) * TILE).min(people)
 }
 
-/// The pairs inside one tile.
-fn within(
+/// Offers a person everybody of a tile, in order.
+#[inline]
+fn one_row(
     score: &impl Score,
     excluded: &Excluded,
-    tile: &Range<usize>,
-    kept: &mut [Best],
-    least: f64,
+    of: usize,
+    others: &Range<usize>,
+    scores: &mut [f64],
+    kept: &mut Best,
 ) {
+    score.row(of, others.clone(), scores);
+    excluded.strike(of, others, scores);
+    if others.contains(&of) {
+        scores[of - others.start] = f64::NAN;
+    }
+    let off = score.off();
+    for (stretch, from) in scores.chunks(STRETCH).zip(others.clone().step_by(STRETCH)) {
+        let bar = kept.floor() - off;
+        if !stretch.iter().fold(false, |any, about| any | (*about >= bar)) {
+            continue;
+        }
+        for (about, other) in stretch.iter().zip(from..) {
+            if about + off >= kept.floor() {
+                kept.offer(other as u32, settle(score, off, of, other, *about));
+            }
+        }
+    }
+}
+
+/// The score of a pair, given about what it is.
+#[inline]
+fn settle(score: &impl Score, off: f64, of: usize, other: usize, about: f64) -> f64 {
+    if off > 0.0 { score.exact(of, other) } else { about }
+}
+
+/// The pairs inside one tile.
+fn within(score: &impl Score, excluded: &Excluded, tile: &Range<usize>, kept: &mut [Best]) {
     let mut scores = [0.0; TILE];
     for a in tile.clone() {
         let others = a + 1..tile.end;
         let scores = &mut scores[..others.len()];
         score.row(a, others.clone(), scores);
         excluded.strike(a, &others, scores);
-        for (b, score) in others.zip(scores) {
-            if *score + TOLERANCE >= least {
-                kept[a - tile.start].offer(b as u32, *score);
-                kept[b - tile.start].offer(a as u32, *score);
-            }
+        if let Some((of_a, of_others)) = kept[a - tile.start..].split_first_mut() {
+            both(score, a, others.start, scores, of_a, of_others);
         }
     }
 }
@@ -163,18 +178,32 @@ fn between(
     second: &Range<usize>,
     of_first: &mut [Best],
     of_second: &mut [Best],
-    wanted: Wanted,
 ) {
     let mut scores = [0.0; TILE];
     let scores = &mut scores[..second.len()];
     for (a, of_a) in first.clone().zip(of_first) {
         score.row(a, second.clone(), scores);
         excluded.strike(a, second, scores);
-        for ((b, score), of_b) in second.clone().zip(&*scores).zip(&mut *of_second) {
-            if *score + TOLERANCE >= wanted.least {
-                of_a.offer(b as u32, *score);
-                of_b.offer(a as u32, *score);
-            }
+        both(score, a, second.start, scores, of_a, of_second);
+    }
+}
+
+/// Offers a person and those from `from` on to each other.
+#[inline]
+fn both(
+    score: &impl Score,
+    a: usize,
+    from: usize,
+    scores: &[f64],
+    of_a: &mut Best,
+    of_others: &mut [Best],
+) {
+    let off = score.off();
+    for ((about, of_b), b) in scores.iter().zip(of_others).zip(from..) {
+        if about + off >= of_a.floor().min(of_b.floor()) {
+            let score = settle(score, off, a, b, *about);
+            of_a.offer(b as u32, score);
+            of_b.offer(a as u32, score);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! How alike two vectors or two sets are.
 
+mod cosines;
 mod diversity;
 mod kernels;
 mod quantised;
 
+pub(crate) use cosines::Cosines;
 pub(crate) use diversity::diversified;
 pub use quantised::QuantisedMatrix;
 
@@ -50,27 +52,6 @@ pub(crate) fn scan(rows: &[f32], query: &[f32]) -> Vec<f32> {
         kernels::scan(rows, query, &mut out);
     }
     out
-}
-
-/// A component of a unit vector in 16 bits, 1 being [`UNIT`].
-#[must_use]
-pub(crate) fn word_of(component: f32) -> i16 {
-    (component.clamp(-1.0, 1.0) * UNIT).round() as i16
-}
-
-/// What 1 is in 16 bits. The product of two unit vectors then fits 32 bits.
-const UNIT: f32 = 32_767.0;
-
-/// Cosines of unit vectors in 16 bits, every row of a matrix with one of them: exact in whole numbers,
-/// so that it is the same both ways round and for whoever says the same.
-pub(crate) fn cosines(rows: &[i16], query: &[i16], sums: &mut [i32], out: &mut [f32]) {
-    if query.is_empty() {
-        return;
-    }
-    kernels::scan_words(rows, query, sums);
-    for (cosine, sum) in out.iter_mut().zip(sums) {
-        *cosine = (f64::from(*sum) / f64::from(UNIT * UNIT)) as f32;
-    }
 }
 
 /// Members in common over members in either, of two ascending slices without repetition; 0 where

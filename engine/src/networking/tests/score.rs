@@ -9,7 +9,7 @@ use super::super::profile::{Profile, Role, Stage};
 use super::super::reasons::{Company, shared_reasons, their_reasons};
 use super::super::score::{MetBefore, Scorer, harmonic_mean};
 use super::super::ties::Ties;
-use crate::pairs::{Excluded, Score};
+use crate::pairs::{Excluded, Score, TOLERANCE, Wanted, best_of, best_of_all, rank};
 use crate::stop::Stop;
 
 const NEAR: f64 = 1e-9;
@@ -135,9 +135,49 @@ fn rows_are_what_pairs_are() {
                 scorer.row(of, 5..65, &mut row);
                 for (to, score) in (5..65).zip(&row) {
                     let one = scorer.ranked(&scorer.pair(of, to));
-                    assert!((one - score).abs() < NEAR || one.is_nan() && score.is_nan());
+                    let near = (one - score).abs() <= Score::off(&scorer) + NEAR;
+                    assert!(near || one.is_nan() && score.is_nan());
+                    let exact = scorer.exact(of, to);
+                    assert!(exact.to_bits() == one.to_bits() || exact.is_nan() && one.is_nan());
                 }
             }
+        }
+    }
+}
+
+/// Rows only come near where interests count; whom they lead to is exact all the same.
+#[test]
+fn the_best_are_the_best_of_the_exact_scores() {
+    let topics = ["Rust", "climate", "web", "databases", "AI/ML", "health", "payments", "robots"];
+    let people: Vec<Profile> = (0..400_usize)
+        .map(|n| {
+            let mut person = if n % 3 == 0 { founder() } else { investor() };
+            let said = [n % 8, n / 3 % 8, n / 7 % 8, n / 50 % 8];
+            person.topics = said[..n % 5].iter().map(|at| topics[*at].to_owned()).collect();
+            person.years = Some((n % 4) as u32);
+            person.tidy()
+        })
+        .collect();
+    let crowd = Crowd::new(&people, &complements());
+    let ties = Ties::default();
+    for algorithm in [Algorithm::Hybrid, Algorithm::Interests] {
+        let scorer =
+            Scorer::new(&crowd, &ties, algorithm, Weights::default(), 0.4, MetBefore::Excludes);
+        assert!(Score::off(&scorer) > 0.0);
+        let wanted = Wanted { most: 7, least: 0.2 };
+        let (excluded, stop) = (Excluded::default(), Stop::default());
+        let all = best_of_all(&scorer, &excluded, people.len(), wanted, &stop).expect("no stop");
+        for (of, found) in all.iter().enumerate() {
+            let mut ranked: Vec<(u32, u32)> = (0..people.len())
+                .filter(|other| *other != of)
+                .map(|other| (rank(scorer.ranked(&scorer.pair(of, other))), other as u32))
+                .filter(|(score, _)| f64::from(*score) * TOLERANCE >= wanted.least)
+                .collect();
+            ranked.sort_by_key(|(score, other)| (std::cmp::Reverse(*score), *other));
+            let expected: Vec<u32> = ranked.into_iter().take(7).map(|(_, other)| other).collect();
+            assert_eq!(*found, expected);
+            let one = best_of(&scorer, &excluded, of, people.len(), wanted, &stop);
+            assert_eq!(one.expect("no stop"), expected);
         }
     }
 }
