@@ -138,8 +138,8 @@ fn one_row(
     }
     let off = score.off();
     for (stretch, from) in scores.chunks(STRETCH).zip(others.clone().step_by(STRETCH)) {
-        let bar = kept.floor() - off;
-        if !stretch.iter().fold(false, |any, about| any | (*about >= bar)) {
+        let top = stretch.iter().fold(f64::NEG_INFINITY, |top, x| if *x > top { *x } else { top });
+        if top + off < kept.floor() {
             continue;
         }
         for (about, other) in stretch.iter().zip(from..) {
