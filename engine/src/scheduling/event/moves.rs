@@ -107,20 +107,16 @@ pub fn settle(state: &mut State<'_>, pair: u32) -> bool {
     if state.slot(pair) != NONE {
         return false;
     }
-    let found = state.open(pair).iter().copied().find(|slot| state.fits(pair, *slot));
+    let found = state.fitting(pair, 0);
     if let Some(slot) = found {
         state.put(pair, slot);
     }
     found.is_some()
 }
 
-/// Gives a pair any slot that fits, each with the same right to be looked at first.
+/// Gives a pair a slot that fits, the first from a random one on.
 pub fn settle_somewhere(state: &mut State<'_>, pair: u32, random: &mut Random) -> bool {
-    let count = state.open(pair).len();
-    let first = random.below(count.max(1));
-    let found = (0..count)
-        .map(|at| state.open(pair)[(first + at) % count])
-        .find(|slot| state.fits(pair, *slot));
+    let found = state.fitting(pair, random.below(state.problem.slots.len()) as u32);
     if let Some(slot) = found {
         state.put(pair, slot);
     }
@@ -148,7 +144,7 @@ fn offer(state: &mut State<'_>, person: u32, slot: u32, random: &mut Random) {
         let found = if state.fits(pair, slot) {
             Some(slot)
         } else {
-            state.open(pair).iter().copied().find(|other| state.fits(pair, *other))
+            state.fitting(pair, 0)
         };
         if let Some(found) = found {
             best = Some((weight, pair, found));
@@ -179,8 +175,8 @@ pub fn kempe(state: &mut State<'_>, pair: u32, here: u32, there: u32) -> bool {
         }
         chain.push((next, from));
         let met = state.problem.pairs[next as usize];
-        person = if same_body(state, met.a, person) { met.b } else { met.a };
-        if same_body(state, person, waiter) {
+        person = if state.same_body(met.a, person) { met.b } else { met.a };
+        if state.same_body(person, waiter) {
             return false;
         }
         from = if from == there { here } else { there };
@@ -202,10 +198,6 @@ pub fn kempe(state: &mut State<'_>, pair: u32, here: u32, there: u32) -> bool {
     }
     state.put(pair, there);
     true
-}
-
-fn same_body(state: &State<'_>, a: u32, b: u32) -> bool {
-    state.problem.people[a as usize].body == state.problem.people[b as usize].body
 }
 
 /// Two slots of a pair in which one of the two is free each, from a random place on: where a Kempe chain can help.

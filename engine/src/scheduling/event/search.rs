@@ -63,7 +63,7 @@ pub fn run<'p>(
     stop: &Stop,
 ) -> Result<State<'p>> {
     let free: Vec<u32> = (0..state.problem.pairs.len() as u32)
-        .filter(|pair| !state.is_fixed(*pair) && !state.open(*pair).is_empty())
+        .filter(|pair| !state.is_fixed(*pair) && state.open_count(*pair) > 0)
         .collect();
     if free.is_empty() {
         return Ok(state);
@@ -118,8 +118,7 @@ fn change(state: &mut State<'_>, pair: u32, random: &mut Random) -> bool {
         state.take(pair);
         return true;
     }
-    let open = state.open(pair);
-    let slot = open[random.below(open.len())];
+    let slot = state.open_slot(pair, random.below(state.open_count(pair)));
     slot != now && force(state, pair, slot, random)
 }
 
@@ -189,9 +188,9 @@ fn improve(state: &mut State<'_>, pair: u32, random: &mut Random) -> u64 {
         return 1;
     }
     let before = (state.covered(), state.total());
-    let places = state.open(pair).len();
+    let places = state.open_count(pair);
     for at in 0..places {
-        let slot = state.open(pair)[at];
+        let slot = state.open_slot(pair, at);
         let mark = state.mark();
         if force(state, pair, slot, random) {
             if (state.covered(), state.total()) > before {

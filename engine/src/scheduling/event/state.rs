@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 
 /// No slot, no pair.
 pub const NONE: u32 = u32::MAX;
+/// Slots in a word of a set.
+const WORD: u32 = u64::BITS;
 
 /// What of the problem the search looks up all the time.
 #[derive(Debug)]
@@ -19,8 +21,12 @@ struct Index {
     others: Vec<Vec<(u32, u32)>>,
     /// Sets of exclusive pairs of each pair; empty for all where there are none.
     groups: Vec<Vec<u32>>,
-    /// Slots that each pair can have.
-    open: Vec<Vec<u32>>,
+    /// Words of a set of slots, a slot being a bit.
+    words: usize,
+    /// By person: the slots in which they are free.
+    free: Vec<u64>,
+    /// By day: its slots.
+    of_day: Vec<u64>,
 }
 
 /// Who meets when, with everything that is counted about it.
@@ -40,6 +46,11 @@ pub struct State<'p> {
     on_day: Vec<u32>,
     degree: Vec<u32>,
     group_by: Vec<u32>,
+    /// Sets of slots: by body those in which it has nothing, by person those of days that take more, and those with a
+    /// table. What is common to all, and to the two of a pair, is where that pair fits.
+    idle: Vec<u64>,
+    roomy: Vec<u64>,
+    tabled: Vec<u64>,
     covered: u32,
     total: u64,
     /// Changes since the last mark: pair and the slot it had.
@@ -55,8 +66,12 @@ impl<'p> State<'p> {
         for (pair, _) in &problem.fixed {
             fixed[*pair as usize] = true;
         }
+        let all = index.all();
         let mut state = Self {
             problem,
+            idle: all.repeat(problem.bodies()),
+            roomy: index.roomy(problem),
+            tabled: index.tabled(problem),
             slot_of: vec![NONE; pairs],
             fixed: Arc::new(fixed),
             at: vec![NONE; problem.bodies() * index.slots],
@@ -112,9 +127,67 @@ impl<'p> State<'p> {
         self.fixed[pair as usize]
     }
 
-    /// The slots that a pair can have.
-    pub fn open(&self, pair: u32) -> &[u32] {
-        &self.index.open[pair as usize]
+    /// The slots that a pair can have if nothing else is there, as bits.
+    fn open(&self, pair: u32) -> impl Iterator<Item = u64> + '_ {
+        let Pair { a, b, .. } = self.problem.pairs[pair as usize];
+        let words = if self.same_body(a, b) { 0 } else { self.index.words };
+        (0..words).map(move |word| self.index.free_in(a, word) & self.index.free_in(b, word))
+    }
+
+    /// How many slots a pair can have.
+    pub fn open_count(&self, pair: u32) -> usize {
+        self.open(pair).map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The slot of this number among those that a pair can have.
+    pub fn open_slot(&self, pair: u32, mut number: usize) -> u32 {
+        for (at, mut word) in self.open(pair).enumerate() {
+            let count = word.count_ones() as usize;
+            if number < count {
+                for _ in 0..number {
+                    word &= word - 1;
+                }
+                return at as u32 * WORD + word.trailing_zeros();
+            }
+            number -= count;
+        }
+        NONE
+    }
+
+    /// The first slot from this one on, and then from the first of all, in which a pair that does not meet could, with
+    /// everything else as it is.
+    pub fn fitting(&self, pair: u32, from: u32) -> Option<u32> {
+        let Pair { a, b, .. } = self.problem.pairs[pair as usize];
+        if self.same_body(a, b) || self.rival(pair).is_some() {
+            return None;
+        }
+        let words = self.index.words;
+        let (first, low) = ((from / WORD) as usize, (1u64 << (from % WORD)) - 1);
+        for step in 0..=words {
+            let at = (first + step) % words;
+            let asked = match step {
+                0 => !low,
+                _ if step == words => low,
+                _ => u64::MAX,
+            };
+            let word = self.fit_in(a, b, at) & asked;
+            if word != 0 {
+                return Some(at as u32 * WORD + word.trailing_zeros());
+            }
+        }
+        None
+    }
+
+    fn fit_in(&self, a: u32, b: u32, word: usize) -> u64 {
+        let words = self.index.words;
+        let of = |sets: &[u64], of: usize| sets[of * words + word];
+        self.tabled[word]
+            & self.index.free_in(a, word)
+            & self.index.free_in(b, word)
+            & of(&self.idle, self.body(a))
+            & of(&self.idle, self.body(b))
+            & of(&self.roomy, a as usize)
+            & of(&self.roomy, b as usize)
     }
 
     /// The pairs of a person.
@@ -165,13 +238,14 @@ impl<'p> State<'p> {
     /// Whether a pair that does not meet could in this slot, with everything else as it is.
     pub fn fits(&self, pair: u32, slot: u32) -> bool {
         let Pair { a, b, .. } = self.problem.pairs[pair as usize];
-        self.problem.allows(pair, slot)
-            && self.at(a, slot) == NONE
-            && self.at(b, slot) == NONE
-            && self.has_table(slot)
-            && self.has_room(a, slot)
-            && self.has_room(b, slot)
+        !self.same_body(a, b)
+            && self.fit_in(a, b, (slot / WORD) as usize) >> (slot % WORD) & 1 == 1
             && self.rival(pair).is_none()
+    }
+
+    /// Whether two people are represented by one and the same.
+    pub fn same_body(&self, a: u32, b: u32) -> bool {
+        self.body(a) == self.body(b)
     }
 
     fn body(&self, person: u32) -> usize {
@@ -196,12 +270,19 @@ impl<'p> State<'p> {
         for person in [a, b] {
             let body = self.body(person);
             self.at[body * self.index.slots + slot as usize] = pair;
+            flip(&mut self.idle, body * self.index.words, slot);
             self.on_day[person as usize * self.index.days + day] += 1;
+            if !self.has_room(person, slot) {
+                self.flip_day(person, day);
+            }
             self.covered += u32::from(!self.is_covered(person));
             self.degree[person as usize] += 1;
         }
         self.place[pair as usize] = self.in_slot[slot as usize].len() as u32;
         self.in_slot[slot as usize].push(pair);
+        if !self.has_table(slot) {
+            flip(&mut self.tabled, 0, slot);
+        }
         self.slot_of[pair as usize] = slot;
         self.total += u64::from(weight);
         self.mark_groups(pair, pair);
@@ -214,9 +295,16 @@ impl<'p> State<'p> {
         for person in [a, b] {
             let body = self.body(person);
             self.at[body * self.index.slots + slot as usize] = NONE;
+            flip(&mut self.idle, body * self.index.words, slot);
+            if !self.has_room(person, slot) {
+                self.flip_day(person, day);
+            }
             self.on_day[person as usize * self.index.days + day] -= 1;
             self.degree[person as usize] -= 1;
             self.covered -= u32::from(!self.is_covered(person));
+        }
+        if !self.has_table(slot) {
+            flip(&mut self.tabled, 0, slot);
         }
         let (place, list) = (self.place[pair as usize] as usize, &mut self.in_slot[slot as usize]);
         list.swap_remove(place);
@@ -226,6 +314,15 @@ impl<'p> State<'p> {
         self.slot_of[pair as usize] = NONE;
         self.total -= u64::from(weight);
         self.mark_groups(pair, NONE);
+    }
+
+    /// The last meeting that a day takes closes it, and opens it when it goes.
+    fn flip_day(&mut self, person: u32, day: usize) {
+        let words = self.index.words;
+        let day = &self.index.of_day[day * words..][..words];
+        for (word, bits) in self.roomy[person as usize * words..][..words].iter_mut().zip(day) {
+            *word ^= bits;
+        }
     }
 
     fn mark_groups(&mut self, pair: u32, by: u32) {
@@ -283,10 +380,56 @@ impl Index {
                 }
             }
         }
-        let slots = problem.slots.len() as u32;
-        let open = (0..problem.pairs.len() as u32)
-            .map(|pair| (0..slots).filter(|slot| problem.allows(pair, *slot)).collect())
-            .collect();
-        Self { slots: problem.slots.len(), days: problem.days(), of_person, others, groups, open }
+        let (slots, days) = (problem.slots.len(), problem.days());
+        let words = slots.div_ceil(WORD as usize).max(1);
+        let mut free = vec![0; problem.people.len() * words];
+        for (at, person) in problem.people.iter().enumerate() {
+            for slot in (0..slots as u32).filter(|slot| person.free[*slot as usize]) {
+                flip(&mut free, at * words, slot);
+            }
+        }
+        let mut of_day = vec![0; days * words];
+        for (at, slot) in (0u32..).zip(&problem.slots) {
+            flip(&mut of_day, slot.day as usize * words, at);
+        }
+        Self { slots, days, of_person, others, groups, words, free, of_day }
     }
+
+    fn free_in(&self, person: u32, word: usize) -> u64 {
+        self.free[person as usize * self.words + word]
+    }
+
+    /// All slots.
+    fn all(&self) -> Vec<u64> {
+        let mut all = vec![0; self.words];
+        (0..self.slots as u32).for_each(|slot| flip(&mut all, 0, slot));
+        all
+    }
+
+    /// By person, the slots of days that take meetings at all.
+    fn roomy(&self, problem: &Problem) -> Vec<u64> {
+        let mut roomy = vec![0; problem.people.len() * self.words];
+        for (at, person) in problem.people.iter().enumerate() {
+            for (slot, _) in
+                (0u32..).zip(&problem.slots).filter(|(_, s)| person.room[s.day as usize] > 0)
+            {
+                flip(&mut roomy, at * self.words, slot);
+            }
+        }
+        roomy
+    }
+
+    /// The slots that have tables at all.
+    fn tabled(&self, problem: &Problem) -> Vec<u64> {
+        let mut tabled = vec![0; self.words];
+        for (slot, _) in (0u32..).zip(&problem.slots).filter(|(_, s)| s.tables > 0) {
+            flip(&mut tabled, 0, slot);
+        }
+        tabled
+    }
+}
+
+/// Adds a slot to the set that begins there, or takes it away.
+fn flip(sets: &mut [u64], begin: usize, slot: u32) {
+    sets[begin + (slot / WORD) as usize] ^= 1 << (slot % WORD);
 }
