@@ -364,6 +364,10 @@ BEGIN
     ELSIF NEW.status = 'cancelled' THEN
         NEW.cancelled_at := coalesce(NEW.cancelled_at, now());
     END IF;
+    IF TG_OP = 'UPDATE' AND NEW.scheduled_start <> OLD.scheduled_start THEN
+        NEW.reminder_sent_1 := false;
+        NEW.reminder_sent_2 := false;
+    END IF;
     IF EXISTS (SELECT FROM convene.matches m
                WHERE m.id = NEW.match_id
                  AND (m.attendee_1_id, m.attendee_2_id) <> (least(NEW.attendee_1_id, NEW.attendee_2_id),
@@ -663,18 +667,21 @@ DECLARE
     old_ids uuid[];
     old_matches uuid[];
     old_statuses text[];
+    old_starts timestamptz[];
     new_ids uuid[];
     new_matches uuid[];
     new_statuses text[];
+    new_starts timestamptz[];
     touched uuid[];
+    unsettled uuid[];
 BEGIN
     IF TG_OP <> 'INSERT' THEN
-        SELECT array_agg(o.id), array_agg(o.match_id), array_agg(o.status) INTO old_ids, old_matches, old_statuses
-        FROM old_rows o;
+        SELECT array_agg(o.id), array_agg(o.match_id), array_agg(o.status), array_agg(o.scheduled_start)
+        INTO old_ids, old_matches, old_statuses, old_starts FROM old_rows o;
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        SELECT array_agg(n.id), array_agg(n.match_id), array_agg(n.status) INTO new_ids, new_matches, new_statuses
-        FROM new_rows n;
+        SELECT array_agg(n.id), array_agg(n.match_id), array_agg(n.status), array_agg(n.scheduled_start)
+        INTO new_ids, new_matches, new_statuses, new_starts FROM new_rows n;
     END IF;
     SELECT array_agg(DISTINCT t.match_id) INTO touched
     FROM (SELECT unnest(ARRAY[o.match_id, n.match_id]) AS match_id
@@ -689,9 +696,18 @@ BEGIN
         PERFORM convene_private.settle_bookings(new_ids);
         PERFORM convene_private.settle_places(new_ids);
     END IF;
+    -- Reminders of a time that is no more. What a worker has already taken is not ours to take back.
+    SELECT array_agg(o.id) INTO unsettled
+    FROM unnest(old_ids, old_statuses, old_starts) o(id, status, start)
+    LEFT JOIN unnest(new_ids, new_statuses, new_starts) n(id, status, start) ON n.id = o.id
+    WHERE o.status IN ('scheduled', 'confirmed') AND (n.status IN ('scheduled', 'confirmed') AND n.start = o.start) IS NOT TRUE;
+    IF unsettled IS NOT NULL THEN
+        UPDATE convene.outbox x SET status = 'cancelled', processed_at = now()
+        WHERE x.target_id = ANY (unsettled) AND x.target_kind = 'meeting' AND x.topic = 'notification' AND x.status = 'pending';
+    END IF;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION convene_private.meetings_changed() IS 'Books what meetings take of people and places, and tells their matches';
+COMMENT ON FUNCTION convene_private.meetings_changed() IS 'Books what meetings take of people and places, tells their matches, and takes back reminders of what moved or is off';
 CREATE TRIGGER meetings_inserted AFTER INSERT ON convene.meetings REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION convene_private.meetings_changed();
 CREATE TRIGGER meetings_updated AFTER UPDATE ON convene.meetings REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
@@ -731,15 +747,75 @@ CREATE TRIGGER matches_derive BEFORE UPDATE ON convene.matches
                        OR OLD.meeting_scheduled IS DISTINCT FROM NEW.meeting_scheduled)
     EXECUTE FUNCTION convene_private.derive_match();
 
+-- Blocks.
+
+-- Suggestions, answers and bookings hold their event in common while they write; a block, or a schedule that is published,
+-- holds it alone: each comes before the other or after it, and sees what it did.
+CREATE FUNCTION convene_private.hold_networking(p_event_ids uuid[], p_alone boolean) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    class CONSTANT integer := 1668183661;
+    key integer;
+BEGIN
+    FOR key IN SELECT DISTINCT hashtext(i.id::text) AS key FROM unnest(p_event_ids) i(id) ORDER BY key LOOP
+        IF p_alone THEN
+            PERFORM pg_advisory_xact_lock(class, key);
+        ELSE
+            PERFORM pg_advisory_xact_lock_shared(class, key);
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION convene_private.hold_networking(uuid[], boolean) IS 'Keeps what would contradict each other in the networking of events apart until the transaction ends';
+
+-- Cancelled and declined by nobody in particular: whoever reads it learns that it is off, not by whom or why. What is over
+-- stays as it was. Meetings before matches: the order in which everybody locks them.
+CREATE FUNCTION convene_private.part_people(p_one uuid, p_other uuid, OUT meetings integer, OUT matches integer)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    events uuid[];
+    ones uuid[];
+    others uuid[];
+BEGIN
+    SELECT array_agg(x.event_id), array_agg(least(x.id, y.id)), array_agg(greatest(x.id, y.id)) INTO events, ones, others
+    FROM convene.attendees x JOIN convene.attendees y ON y.event_id = x.event_id
+    WHERE x.profile_id = p_one AND y.profile_id = p_other;
+    UPDATE convene.meetings g SET status = 'cancelled', cancelled_by = NULL
+    FROM unnest(events, ones, others) p(event_id, one, other)
+    WHERE ((g.attendee_1_id = p.one AND g.attendee_2_id = p.other) OR (g.attendee_1_id = p.other AND g.attendee_2_id = p.one))
+      AND g.status IN ('proposed', 'scheduled', 'confirmed') AND g.scheduled_end > now();
+    GET DIAGNOSTICS meetings = ROW_COUNT;
+    UPDATE convene.matches m SET status = 'declined', declined_by = NULL
+    FROM unnest(events, ones, others) p(event_id, one, other)
+    WHERE m.event_id = p.event_id AND m.attendee_1_id = p.one AND m.attendee_2_id = p.other AND m.status <> 'declined';
+    GET DIAGNOSTICS matches = ROW_COUNT;
+END $$;
+COMMENT ON FUNCTION convene_private.part_people(uuid, uuid) IS 'Ends the matches of two persons and cancels their meetings to come, at every event; returns how many';
+
+-- Whoever writes the block, by the function or into the table. Before the row, so that the events are held before anything else.
+CREATE FUNCTION convene_private.enforce_block() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM convene_private.hold_networking(ARRAY(
+        SELECT x.event_id FROM convene.attendees x JOIN convene.attendees y ON y.event_id = x.event_id
+        WHERE x.profile_id = NEW.blocker_profile AND y.profile_id = NEW.blocked_profile), true);
+    PERFORM convene_private.part_people(NEW.blocker_profile, NEW.blocked_profile);
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.enforce_block() IS 'A block ends what there is between the two';
+CREATE TRIGGER person_blocks_enforce BEFORE INSERT ON convene.person_blocks
+    FOR EACH ROW EXECUTE FUNCTION convene_private.enforce_block();
+
 -- An attendee who turns out to be somebody takes their bookings along; where that person is elsewhere already, it fails.
 CREATE FUNCTION convene_private.attendee_person_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM convene_private.settle_bookings(ARRAY(SELECT b.meeting_id FROM convene.meeting_bookings b
                                                   WHERE b.attendee_id = NEW.id));
+    PERFORM convene_private.part_people(b.blocker_profile, b.blocked_profile)
+    FROM convene.person_blocks b WHERE NEW.profile_id IN (b.blocker_profile, b.blocked_profile);
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION convene_private.attendee_person_changed() IS 'Books the meetings of an attendee on the person they are now known to be';
+COMMENT ON FUNCTION convene_private.attendee_person_changed() IS 'Books the meetings of an attendee on the person they are now known to be, and parts those of whom one had blocked the other';
 CREATE TRIGGER attendees_person AFTER UPDATE ON convene.attendees
     FOR EACH ROW WHEN (OLD.profile_id IS DISTINCT FROM NEW.profile_id)
     EXECUTE FUNCTION convene_private.attendee_person_changed();

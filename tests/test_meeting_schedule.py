@@ -183,7 +183,7 @@ def test_publishing_all_or_what_is_left(conn, event):
     ("UPDATE convene.events SET status = 'cancelled'", "event was cancelled"),
     ("INSERT INTO convene.networking_preferences (attendee_id, event_id, max_meetings_per_day) SELECT id, event_id, 0 FROM convene.attendees", "full"),
     ("INSERT INTO convene.person_blocks SELECT a.profile_id, b.profile_id FROM convene.matches m JOIN convene.attendees a ON a.id = m.attendee_1_id"
-     " JOIN convene.attendees b ON b.id = m.attendee_2_id", "brought together"),
+     " JOIN convene.attendees b ON b.id = m.attendee_2_id", "match does not stand"),
 ])
 def test_what_changed_since_the_draft(conn, event, change, reason):
     wish(conn, event, {(0, 1): 0.5})

@@ -1,6 +1,5 @@
 """Meetings through their functions: who has time, what becomes of a proposal, who learns what."""
 
-import re
 from datetime import timedelta
 
 import pytest
@@ -307,6 +306,16 @@ def test_moving(conn, event):
     conn.execute("DELETE FROM convene.outbox")
 
 
+def test_what_was_agreed_on_goes_on_from_its_start_to_its_end(conn, event):
+    meeting = book(conn, event, 0, 1, at(0), 20)
+    seen = "SELECT status FROM convene.get_meetings(%s, p_now => %s)"
+    for word in ("scheduled", "confirmed", "in_progress", "completed", "no_show"):
+        change(conn, meeting, status=word)
+        going = "in_progress" if word in ("scheduled", "confirmed") else word
+        told = [conn.execute(seen, [event.people[0].id, moment]).fetchone()[0] for moment in (at(0) - MINUTE, at(0), at(19), at(20))]
+        assert told == [word, going, going, word]
+
+
 def test_ends(conn, event):
     matched(conn, event, 0, 1)
     made = propose(conn, event, 0, 1, at(0))["meeting_id"]
@@ -340,24 +349,6 @@ def test_cancelling_frees_both_at_once(conn, event):
     assert free(conn, event, 1, at(0)) is True
     assert conn.execute("SELECT cancelled_by FROM convene.meetings").fetchone() == (event.people[0].id,)
     assert conn.execute("SELECT meeting_id, meeting_scheduled FROM convene.matches").fetchone() == (None, False)
-
-
-def test_a_block_ends_what_is_and_keeps_the_rest_from_coming(conn, event):
-    matched(conn, event, 0, 1)
-    made = propose(conn, event, 0, 1, at(0))["meeting_id"]
-    conn.execute("INSERT INTO convene.person_blocks (blocker_profile, blocked_profile) VALUES (%s, %s)", [event.people[1].sub, event.people[0].sub])
-    told = set()
-    for number, statement, values in ((1, "confirm_meeting(%s)", [made]), (0, "reschedule_meeting(%s, %s)", [made, at(60)])):
-        with as_role(conn, "authenticated", event.people[number].sub):
-            told.add(expect_error(conn, "42501", f"SELECT convene.{statement}", values).message)
-    assert len(told) == 1 and not re.search("block", told.pop())
-    with as_role(conn, "authenticated", event.organizer):
-        expect_error(conn, "55000", "SELECT convene.schedule_meeting(%s, %s, %s)", [event.people[0].id, event.people[1].id, at(60)])
-    with as_role(conn, "authenticated", event.people[0].sub):
-        expect_error(conn, "42501", "SELECT convene.schedule_meeting(%s, %s, %s)", [event.people[0].id, event.people[1].id, at(60)])
-        assert conn.execute("SELECT count(*) FROM convene.get_meetings(%s)", [event.people[0].id]).fetchone() == (0,)
-        one(conn, "cancel_meeting(%s)", made)
-    conn.execute("DELETE FROM convene.person_blocks")
 
 
 def test_lists_are_in_the_order_of_time_and_page(conn, event):

@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from lib.factory import make_event
 from lib.matching import generate, market, match, preview, want
 
 STATES = ("none", "suggested", "accepted_by_1", "accepted_by_2", "mutual_accepted", "declined", "expired")
+WAYS = ("function", "table")
 BLOCK = "SELECT convene.block_person(%s, %s)"
 
 
@@ -24,9 +26,13 @@ def pair(conn):
     return event
 
 
-def block(conn, event, blocker=0, blocked=1, by="authenticated"):
-    with as_role(conn, by, event.people[blocker].sub if by == "authenticated" else None):
-        return conn.execute(BLOCK, [event.people[blocker].id, event.people[blocked].id]).fetchone()[0]
+def block(conn, event, blocker=0, blocked=1, way="function"):
+    """As the blocker, by the function, which tells what it ended, or into the table, which tells nothing."""
+    with as_role(conn, "authenticated", event.people[blocker].sub):
+        if way == "function":
+            return conn.execute(BLOCK, [event.people[blocker].id, event.people[blocked].id]).fetchone()[0]
+        conn.execute("INSERT INTO convene.person_blocks (blocker_profile, blocked_profile) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                     [event.people[blocker].sub, event.people[blocked].sub])
 
 
 def meeting(conn, event, status="scheduled", hours=2):
@@ -37,12 +43,14 @@ def meeting(conn, event, status="scheduled", hours=2):
         [event.id, *ids, hours, hours, status, ids[0] if status == "proposed" else None]).fetchone()[0]
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("blocker", [0, 1])
 @pytest.mark.parametrize("state", STATES)
-def test_a_block_at_every_state_of_a_match(conn, pair, state, blocker):
+def test_a_block_at_every_state_of_a_match(conn, pair, state, blocker, way):
     made = match(conn, pair, 0, 1, state) if state != "none" else None
-    told = block(conn, pair, blocker, 1 - blocker)
-    assert told["new"] and told["matches_ended"] == (0 if state in ("none", "declined") else 1)
+    told = block(conn, pair, blocker, 1 - blocker, way)
+    if way == "function":
+        assert told["new"] and told["matches_ended"] == (0 if state in ("none", "declined") else 1)
     if made:
         assert conn.execute("SELECT status, declined_by FROM convene.matches WHERE id = %s", [made]).fetchone() == ("declined", None)
     # From now on neither is suggested to the other, by nobody's run, and no answer opens it again.
@@ -61,31 +69,107 @@ def test_a_block_at_every_state_of_a_match(conn, pair, state, blocker):
     assert not block(conn, pair, blocker, 1 - blocker)["new"]
 
 
-@pytest.mark.parametrize("state", STATES[1:5])
-def test_a_block_that_was_written_into_the_table_stops_answers_too(conn, pair, state):
-    made = match(conn, pair, 0, 1, state)
-    with as_role(conn, "authenticated", pair.people[0].sub):
-        conn.execute("INSERT INTO convene.person_blocks (blocker_profile, blocked_profile) VALUES (%s, %s)",
-                     [pair.people[0].sub, pair.people[1].sub])
-    for me in (0, 1):
-        with as_role(conn, "authenticated", pair.people[me].sub):
-            expect_error(conn, "55000", "SELECT convene.accept_match(%s)", [made], message="declined")
-        assert pair.people[1 - me].id not in {row.other for row in preview(conn, pair, me)}
+def agreed(conn, event, start=None):
+    """A match that both accepted, and what the first of the two has proposed at that time."""
+    made = match(conn, event, 0, 1, "mutual_accepted")
+    if start:
+        with as_role(conn, "authenticated", event.people[0].sub):
+            return conn.execute("SELECT (convene.schedule_meeting(%s, %s, %s) ->> 'meeting_id')::uuid",
+                                [event.people[0].id, event.people[1].id, start]).fetchone()[0]
+    return made
 
 
+# What has become of a meeting, by an action of its life, when the block comes; and whether it then stands.
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("blocker", [0, 1])
+@pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("status", ["proposed", "scheduled", "confirmed", "in_progress", "completed", "cancelled", "no_show"])
-def test_a_block_at_every_state_of_a_meeting(conn, pair, status):
+def test_a_block_at_every_state_of_a_meeting(conn, pair, status, begun, blocker, way):
     made = match(conn, pair, 0, 1, "mutual_accepted")
-    held = meeting(conn, pair, status)
+    held = meeting(conn, pair, status, -2 if begun and status != "proposed" else 2)
     conn.execute("UPDATE convene.meetings SET match_id = %s WHERE id = %s", [made, held])
-    told = block(conn, pair, 1, 0)
+    told = block(conn, pair, blocker, 1 - blocker, way)
+    ends = status in ("proposed", "scheduled", "confirmed") and not (begun and status != "proposed")
     row = conn.execute("SELECT status, cancelled_by FROM convene.meetings WHERE id = %s", [held]).fetchone()
-    if status in ("proposed", "scheduled", "confirmed"):
-        assert row == ("cancelled", None) and told["meetings_cancelled"] == 1
+    assert row == ("cancelled" if ends else status, None)
+    assert way == "table" or told["meetings_cancelled"] == int(ends)
+    if ends:
         assert conn.execute("SELECT count(*) FROM convene.meeting_bookings WHERE meeting_id = %s", [held]).fetchone()[0] == 0
-    else:
-        assert row[0] == status
     assert conn.execute("SELECT status FROM convene.matches WHERE id = %s", [made]).fetchone()[0] == "declined"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("blocker", [0, 1])
+def test_a_block_between_the_steps_of_a_meeting(conn, pair, blocker, way):
+    """Before a proposal, before its answer, after the answer, when it was moved: the next step is refused, in words that do not say why."""
+    two = [pair.people[0].id, pair.people[1].id]
+    start = conn.execute("SELECT date_trunc('hour', now()) + interval '30 hours'").fetchone()[0]
+    later = start + timedelta(hours=1)
+    propose = "SELECT convene.schedule_meeting(%s, %s, %s)"
+
+    def asks(who, statement, *values):
+        with as_role(conn, "authenticated", pair.people[who].sub):
+            return conn.execute(statement, values).fetchone()
+
+    def refused(who, code, statement, *values):
+        with as_role(conn, "authenticated", pair.people[who].sub):
+            assert "block" not in str(expect_error(conn, code, statement, values)).lower()
+
+    for steps in range(4):
+        with conn.transaction(force_rollback=True):
+            agreed(conn, pair)
+            held = None
+            if steps >= 1:
+                held = asks(0, f"{propose} ->> 'meeting_id'", *two, start)[0]
+            if steps >= 2:
+                asks(1, "SELECT convene.confirm_meeting(%s)", held)
+            if steps >= 3:
+                asks(1, "SELECT convene.reschedule_meeting(%s, %s)", held, later)
+            block(conn, pair, blocker, 1 - blocker, way)
+            for who in (0, 1):
+                refused(who, "42501", propose, *(two if who == 0 else two[::-1]), later + timedelta(hours=1))
+                refused(who, "42501", "SELECT * FROM convene.find_meeting_slots(%s, %s)", *two)
+                if held:
+                    refused(who, "55000", "SELECT convene.confirm_meeting(%s)", held)
+                    refused(who, "55000", "SELECT convene.reschedule_meeting(%s, %s)", held, later)
+                assert asks(who, "SELECT count(*) FROM convene.get_meetings(%s) WHERE status <> 'cancelled'", two[who]) == (0,)
+                assert asks(who, "SELECT convene.check_meeting_availability(%s, %s, %s)", two[who], start, later) == (True,)
+            with as_role(conn, "authenticated", pair.organizer):
+                expect_error(conn, "55000", propose, [*two, later])
+                # Nor in a schedule of everybody's meetings.
+                assert conn.execute("SELECT convene.schedule_event_meetings(%s, p_from => %s, p_to => %s) ->> 'pairs'",
+                                    [pair.id, start, later]).fetchone() == ("0",)
+
+
+def test_reminders_of_what_is_off_are_taken_back(conn, pair):
+    match(conn, pair, 0, 1, "mutual_accepted")
+    held = meeting(conn, pair, "scheduled")
+    conn.execute("SELECT convene.send_meeting_reminders()")
+    told = "SELECT status, count(*) FROM convene.outbox WHERE target_id = %s GROUP BY 1"
+    assert conn.execute(told, [held]).fetchall() == [("pending", 2)]
+    # A meeting that is moved and moved back is reminded of again, by the same message.
+    for minutes in (30, -30):
+        conn.execute("UPDATE convene.meetings SET scheduled_start = scheduled_start + %(m)s * interval '1 min',"
+                     " scheduled_end = scheduled_end + %(m)s * interval '1 min' WHERE id = %(id)s", {"m": minutes, "id": held})
+    assert conn.execute(told, [held]).fetchall() == [("cancelled", 2)]
+    assert conn.execute("SELECT convene.send_meeting_reminders()").fetchone() == (2,)
+    assert conn.execute(told, [held]).fetchall() == [("pending", 2)]
+    block(conn, pair, way="table")
+    assert conn.execute(told, [held]).fetchall() == [("cancelled", 2)]
+    conn.execute("DELETE FROM convene.outbox WHERE target_id = %s", [held])
+
+
+def test_somebody_blocked_turns_up_as_an_attendee_who_was_nobody(conn, pair):
+    """The block was there before anybody knew whom the match and the meeting are of."""
+    them = pair.people[1]
+    conn.execute("UPDATE convene.attendees SET profile_id = NULL WHERE id = %s", [them.id])
+    made, held = match(conn, pair, 0, 1, "mutual_accepted"), meeting(conn, pair)
+    with as_role(conn, "authenticated", pair.people[0].sub):
+        conn.execute("INSERT INTO convene.person_blocks (blocker_profile, blocked_profile) VALUES (%s, %s)", [pair.people[0].sub, them.sub])
+    status = "SELECT m.status, g.status FROM convene.matches m, convene.meetings g WHERE m.id = %s AND g.id = %s"
+    assert conn.execute(status, [made, held]).fetchone() == ("mutual_accepted", "scheduled")
+    conn.execute("UPDATE convene.attendees SET profile_id = %s WHERE id = %s", [them.sub, them.id])
+    assert conn.execute(status, [made, held]).fetchone() == ("declined", "cancelled")
 
 
 def test_a_block_spans_events(conn, pair):

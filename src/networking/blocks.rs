@@ -4,7 +4,6 @@
 use convene_engine::Error;
 use pgrx::prelude::*;
 
-use super::store::LOCK_CLASS;
 use crate::auth::{self, Attendee};
 use crate::db;
 use crate::error::{Failure, OrRaise, Outcome, invalid, not_allowed, not_found, required};
@@ -118,39 +117,21 @@ fn text<'a>(said: &'a str, most: usize, parameter: &str) -> Outcome<&'a str> {
 
 /// The events that both attend: suggestions there wait until the block is known, and it for them.
 const HOLD: &str = "
-    SELECT pg_catalog.pg_advisory_xact_lock($3, e.key)::text
-      FROM (SELECT DISTINCT pg_catalog.hashtext(x.event_id::text) AS key
-              FROM convene.attendees x JOIN convene.attendees y ON y.event_id = x.event_id
-             WHERE x.profile_id = $1 AND y.profile_id = $2 ORDER BY 1) e";
+    SELECT convene_private.hold_networking(ARRAY(
+             SELECT x.event_id FROM convene.attendees x JOIN convene.attendees y ON y.event_id = x.event_id
+              WHERE x.profile_id = $1 AND y.profile_id = $2), true)::text";
+const PART: &str = "SELECT p.meetings, p.matches FROM convene_private.part_people($1, $2) p";
 const BLOCK: &str = "
     INSERT INTO convene.person_blocks (blocker_profile, blocked_profile) VALUES ($1, $2)
     ON CONFLICT DO NOTHING";
-/// By nobody in particular: whoever reads it learns that it is off, not by whom or why.
-const CANCEL_MEETINGS: &str = "
-    UPDATE convene.meetings g SET status = 'cancelled', cancelled_by = NULL
-      FROM convene.attendees x
-      JOIN convene.attendees y ON y.event_id = x.event_id
-     WHERE x.profile_id = $1 AND y.profile_id = $2
-       AND g.event_id = x.event_id
-       AND ((g.attendee_1_id = x.id AND g.attendee_2_id = y.id)
-            OR (g.attendee_1_id = y.id AND g.attendee_2_id = x.id))
-       AND g.status IN ('proposed', 'scheduled', 'confirmed')";
-const END_MATCHES: &str = "
-    UPDATE convene.matches m SET status = 'declined', declined_by = NULL
-      FROM convene.attendees x
-      JOIN convene.attendees y ON y.event_id = x.event_id
-     WHERE x.profile_id = $1 AND y.profile_id = $2
-       AND m.event_id = x.event_id
-       AND m.attendee_1_id = least(x.id, y.id) AND m.attendee_2_id = greatest(x.id, y.id)
-       AND m.status <> 'declined'";
 
-/// Meetings before matches: the order in which everybody locks them.
+/// What the row does by itself is done here first, to tell how much there was.
 fn block(two: &Two) -> Outcome<pgrx::JsonB> {
     let both = [two.me.into(), two.them.into()];
-    db::write(HOLD, &[two.me.into(), two.them.into(), LOCK_CLASS.into()], |_| Ok(()))?;
+    db::write(HOLD, &both, |_| Ok(()))?;
+    let ended = db::write(PART, &both, |row| Ok((row.want::<i32>(1)?, row.want::<i32>(2)?)))?;
+    let (meetings, matches) = ended.first().copied().unwrap_or_default();
     let new = db::execute(BLOCK, &both)? > 0;
-    let meetings = db::execute(CANCEL_MEETINGS, &both)?;
-    let matches = db::execute(END_MATCHES, &both)?;
     Ok(pgrx::JsonB(serde_json::json!({
         "attendee_id": two.attendee.id.to_string(),
         "other_attendee_id": two.other.to_string(),

@@ -133,6 +133,9 @@ fn listed(row: &db::Row<'_>, now: TimestampWithTimeZone) -> Outcome<Row> {
     let expires = row.get::<TimestampWithTimeZone>(16)?;
     let status = Status::of(&row.want::<String>(14)?, expires.map(micros), micros(now))?;
     let open = matches!(status, Status::Proposed | Status::Lapsed);
+    let (start, end): (TimestampWithTimeZone, TimestampWithTimeZone) =
+        (row.want(9)?, row.want(10)?);
+    let status = status.seen((micros(start), micros(end)), micros(now));
     Ok((
         row.want(1)?,
         row.get(2)?,
@@ -142,8 +145,8 @@ fn listed(row: &db::Row<'_>, now: TimestampWithTimeZone) -> Outcome<Row> {
         row.get(6)?,
         row.want(7)?,
         row.want(8)?,
-        row.want(9)?,
-        row.want(10)?,
+        start,
+        end,
         row.want(11)?,
         row.want(12)?,
         row.want(13)?,

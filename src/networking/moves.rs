@@ -114,8 +114,7 @@ fn reschedule_meeting(
 
 const MOVE: &str = "
     UPDATE convene.meetings
-       SET scheduled_start = $2, scheduled_end = $3, status = $4, proposed_by = $5, expires_at = $6,
-           reminder_sent_1 = false, reminder_sent_2 = false
+       SET scheduled_start = $2, scheduled_end = $3, status = $4, proposed_by = $5, expires_at = $6
      WHERE id = $1";
 
 fn reschedule(
@@ -162,7 +161,6 @@ fn reschedule(
                     until.into(),
                 ],
             )?;
-            drop_reminders(party.id)?;
             Ok(answer(&Party { span, ..party }, becomes))
         })
     })
@@ -193,19 +191,9 @@ fn cancel(id: Option<pgrx::Uuid>, now: Option<TimestampWithTimeZone>) -> Outcome
                 Side::Above => None,
             };
             db::execute(CANCEL, &[party.id.into(), by.into(), now.into()])?;
-            drop_reminders(party.id)?;
             Ok(answer(&party, status))
         })
     })
-}
-
-/// Reminders of a time that is no more. What a worker has already taken is not ours to take back.
-fn drop_reminders(meeting: pgrx::Uuid) -> Outcome<()> {
-    const DROP: &str = "
-        UPDATE convene.outbox SET status = 'cancelled', processed_at = pg_catalog.now()
-         WHERE target_id = $1 AND target_kind = 'meeting' AND topic = 'notification' AND status = 'pending'";
-    db::execute(DROP, &[meeting.into()])?;
-    Ok(())
 }
 
 /// Notes that a meeting took place, or that somebody did not come.

@@ -12,7 +12,6 @@ use super::calendars::{self, Look};
 use super::moments::retryable;
 use super::party::lock_all;
 use super::plan;
-use super::store::LOCK_CLASS;
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::error::{Failure, OrRaise, Outcome, not_allowed, not_found, required};
@@ -60,9 +59,9 @@ fn managed(id: Option<pgrx::Uuid>) -> Outcome<(pgrx::Uuid, Caller)> {
 /// each by itself.
 fn hold_event(id: pgrx::Uuid) -> Outcome<()> {
     const HOLD: &str = "
-        SELECT pg_catalog.pg_advisory_xact_lock($1, pg_catalog.hashtext(d.event_id::text))::text
-          FROM convene.meeting_schedule_drafts d WHERE d.id = $2";
-    db::write(HOLD, &[LOCK_CLASS.into(), id.into()], |_| Ok(()))?;
+        SELECT convene_private.hold_networking(ARRAY[d.event_id], true)::text
+          FROM convene.meeting_schedule_drafts d WHERE d.id = $1";
+    db::write(HOLD, &[id.into()], |_| Ok(()))?;
     Ok(())
 }
 

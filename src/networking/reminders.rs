@@ -21,7 +21,7 @@ fn send_meeting_reminders(p_now: default!(Option<TimestampWithTimeZone>, "now()"
 }
 
 /// A meeting that somebody else is working on is left for the next call. From the second reminder's time on the first
-/// one is too late.
+/// one is too late. One that was taken back, because the meeting moved, is due again when the meeting has moved back.
 const SEND: &str = "
     WITH due AS MATERIALIZED (
       SELECT g.id, g.event_id, g.attendee_1_id, g.attendee_2_id, g.scheduled_start,
@@ -36,7 +36,7 @@ const SEND: &str = "
       UPDATE convene.meetings g
          SET reminder_sent_1 = g.reminder_sent_1 OR d.number = 1, reminder_sent_2 = g.reminder_sent_2 OR d.number = 2
         FROM due d WHERE g.id = d.id)
-    INSERT INTO convene.outbox (topic, target_kind, target_id, event_id, profile_id, idempotency_key, payload)
+    INSERT INTO convene.outbox AS o (topic, target_kind, target_id, event_id, profile_id, idempotency_key, payload)
     SELECT 'notification', 'meeting', d.id, d.event_id, a.profile_id,
            pg_catalog.concat_ws(':', 'meeting-reminder', d.number, d.id, a.id, extract(epoch FROM d.scheduled_start)::int8),
            pg_catalog.jsonb_build_object('kind', 'meeting_reminder', 'reminder', d.number, 'meeting_id', d.id,
@@ -44,7 +44,7 @@ const SEND: &str = "
       FROM due d JOIN convene.attendees a ON a.id IN (d.attendee_1_id, d.attendee_2_id)
      WHERE a.status <> 'cancelled'
      ORDER BY d.id, a.id
-    ON CONFLICT (idempotency_key) DO NOTHING
+    ON CONFLICT (idempotency_key) DO UPDATE SET status = 'pending', processed_at = NULL WHERE o.status = 'cancelled'
     RETURNING 1";
 
 fn send(now: Option<TimestampWithTimeZone>) -> Outcome<i64> {

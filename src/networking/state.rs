@@ -222,10 +222,11 @@ fn propose(part: &Part, wish: &Wish, now: TimestampWithTimeZone) -> Outcome<pgrx
     meetings::propose(part.match_id, part.attendee_id, wish.start, minutes, now)
 }
 
-/// Meetings first, then their match: the order in which everybody locks them.
+/// What is over stays as it was. Meetings first, then their match: the order in which everybody locks them.
 const CANCEL_MEETINGS: &str = "
     UPDATE convene.meetings g SET status = 'cancelled', cancelled_by = $2
-     WHERE g.match_id = $1 AND g.status IN ('proposed', 'scheduled', 'confirmed')";
+     WHERE g.match_id = $1 AND g.status IN ('proposed', 'scheduled', 'confirmed')
+       AND g.scheduled_end > pg_catalog.now()";
 
 fn decline(part: &Part) -> Outcome<pgrx::JsonB> {
     hold(part)?;

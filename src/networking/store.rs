@@ -13,9 +13,6 @@ use crate::db;
 use crate::error::{Outcome, not_found};
 use crate::programme::micros;
 
-/// First key of the advisory locks by which a block waits for suggestions that are being made, and
-/// they for it: held in common by those who suggest, alone by those who block.
-pub const LOCK_CLASS: i32 = 0x636e_766d;
 /// Rows written by one statement; between two of them a cancel is answered.
 const BATCH: usize = 5_000;
 
@@ -60,9 +57,8 @@ pub fn hold_alone(event_id: pgrx::Uuid) -> Outcome<()> {
 /// Keeps blocks out until the end of the transaction: what they say is then known here, or they see
 /// what is written here.
 pub fn hold(event_id: pgrx::Uuid) -> Outcome<()> {
-    const HOLD: &str = "
-        SELECT pg_catalog.pg_advisory_xact_lock_shared($1, pg_catalog.hashtext($2::text))::text";
-    db::write(HOLD, &[LOCK_CLASS.into(), event_id.into()], |_| Ok(()))?;
+    const HOLD: &str = "SELECT convene_private.hold_networking(ARRAY[$1::uuid], false)::text";
+    db::write(HOLD, &[event_id.into()], |_| Ok(()))?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-use super::MINUTE;
+use super::{MINUTE, Span};
 
 /// Open proposals that may wait for one person.
 pub const MOST_OPEN_PROPOSALS: i64 = 3;
@@ -87,6 +87,13 @@ impl Status {
             Self::Cancelled => "cancelled",
             Self::NoShow => "no_show",
         }
+    }
+
+    /// What a reader is told at a moment: what was agreed on goes on from its start to its end, whether or not anybody
+    /// has noted that.
+    #[must_use]
+    pub fn seen(self, span: Span, now: i64) -> Self {
+        if self.is_agreed() && span.0 <= now && now < span.1 { Self::InProgress } else { self }
     }
 
     /// Whether both sides have agreed and it is not over.
@@ -222,6 +229,15 @@ mod tests {
         assert!(Status::of("odd", None, 0).is_err());
         assert_eq!(lapses_at(0, 10), 10);
         assert_eq!(lapses_at(7, i64::MAX), 7 + PROPOSAL_OPEN);
+    }
+
+    #[test]
+    fn what_was_agreed_on_goes_on_between_its_start_and_its_end() {
+        for status in ALL {
+            let going = if status.is_agreed() { InProgress } else { status };
+            let seen = [9, 10, 19, 20].map(|now| status.seen((10, 20), now));
+            assert_eq!(seen, [status, going, going, status]);
+        }
     }
 
     #[test]

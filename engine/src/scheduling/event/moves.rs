@@ -141,11 +141,7 @@ fn offer(state: &mut State<'_>, person: u32, slot: u32, random: &mut Random) {
         if best.is_some_and(|b| (weight, pair) <= (b.0, b.1)) {
             continue;
         }
-        let found = if state.fits(pair, slot) {
-            Some(slot)
-        } else {
-            state.fitting(pair, 0)
-        };
+        let found = if state.fits(pair, slot) { Some(slot) } else { state.fitting(pair, 0) };
         if let Some(found) = found {
             best = Some((weight, pair, found));
         }
