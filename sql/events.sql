@@ -40,6 +40,7 @@ CREATE TABLE convene.events (
     description text,
     status text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'published', 'cancelled', 'completed')),
     is_public boolean NOT NULL GENERATED ALWAYS AS (status IN ('published', 'completed')) STORED,
+    on_market boolean NOT NULL GENERATED ALWAYS AS (status = 'published') STORED,
     start_at timestamptz,
     end_at timestamptz,
     time_zone text NOT NULL DEFAULT 'UTC',
@@ -54,11 +55,13 @@ CREATE TABLE convene.events (
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (id, organization_id),
     UNIQUE (id, is_public),
+    UNIQUE (id, on_market),
     CHECK (end_at > start_at)
 );
 COMMENT ON TABLE convene.events IS 'Events. Published and completed ones are public, the others are seen by their people only';
 COMMENT ON COLUMN convene.events.organizer_id IS 'The responsible person; rights come from organization_members, not from here';
 COMMENT ON COLUMN convene.events.is_public IS 'Published or completed; the parts of the programme repeat it as event_public, so that reading them asks nothing about events';
+COMMENT ON COLUMN convene.events.on_market IS 'Published: what sponsors read of the event''s audience repeats it, as the programme repeats is_public';
 COMMENT ON COLUMN convene.events.time_zone IS 'Zone of local times and of days at this event';
 COMMENT ON COLUMN convene.events.session_clash_rule IS 'What happens when somebody registers for two sessions at the same time: refused, told, or nothing';
 CREATE INDEX idx_events_organization ON convene.events (organization_id);

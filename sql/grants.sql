@@ -421,6 +421,30 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.sponsor_event_fit_scores', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.mv_refresh_log', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
 
+    -- The marketplace. Views ask as the one who reads, so they show what the tables beneath do.
+    ('convene.sponsor_cards', 'authenticated', 'SELECT'),
+    ('convene.sponsor_cards', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.marketplace_days', 'authenticated', 'SELECT'),
+    ('convene.marketplace_days', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.v_event_performance_summary', 'authenticated', 'SELECT'),
+    ('convene.v_event_performance_summary', 'service', 'SELECT'),
+    ('convene.v_sponsor_recommendations', 'authenticated', 'SELECT'),
+    ('convene.v_sponsor_recommendations', 'service', 'SELECT'),
+    ('convene.v_event_recommendations', 'authenticated', 'SELECT'),
+    ('convene.v_event_recommendations', 'service', 'SELECT'),
+    ('convene.v_sponsorship_package_cards', 'authenticated', 'SELECT'),
+    ('convene.v_sponsorship_package_cards', 'service', 'SELECT'),
+    ('convene.v_sponsor_marketplace', 'authenticated', 'SELECT'),
+    ('convene.v_sponsor_marketplace', 'service', 'SELECT'),
+    ('convene.v_event_marketplace', 'authenticated', 'SELECT'),
+    ('convene.v_event_marketplace', 'service', 'SELECT'),
+    ('convene.v_semantic_event_recommendations', 'authenticated', 'SELECT'),
+    ('convene.v_semantic_event_recommendations', 'service', 'SELECT'),
+    ('convene.v_semantic_sponsor_recommendations', 'authenticated', 'SELECT'),
+    ('convene.v_semantic_sponsor_recommendations', 'service', 'SELECT'),
+    ('convene.v_marketplace_analytics', 'authenticated', 'SELECT'),
+    ('convene.v_marketplace_analytics', 'service', 'SELECT'),
+
     -- Signals.
     ('convene.event_impressions', 'authenticated', 'SELECT'),
     ('convene.event_impressions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
@@ -488,7 +512,7 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene_private.my_staffed_event_ids()', 'anon', 'EXECUTE'),
     ('convene_private.my_sponsor_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_sponsored_event_ids()', 'anon', 'EXECUTE'),
-    ('convene_private.my_market_event_ids()', 'authenticated', 'EXECUTE'),
+    ('convene_private.my_market_sides()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_staffed_sponsor_ids()', 'authenticated', 'EXECUTE'),
     ('convene_private.my_venue_ids()', 'anon', 'EXECUTE'),
     ('convene_private.public_venue_ids()', 'authenticated', 'EXECUTE'),
@@ -512,4 +536,5 @@ FROM pg_namespace n WHERE n.nspname = 'convene_private';
 SELECT convene_private.revoke_all('TABLE', c.oid::regclass::text, c.relacl, c.relowner)
 FROM pg_class c
 WHERE c.oid IN (SELECT to_regclass(g.object) FROM convene_private.api_grants() g)
+   OR c.oid IN ('convene.mv_event_quality_scores'::regclass, 'convene.mv_sponsor_event_fit_scores'::regclass)
    OR c.oid IN (SELECT i.inhrelid FROM pg_inherits i JOIN convene_private.api_grants() g ON to_regclass(g.object) = i.inhparent);

@@ -231,7 +231,9 @@ CREATE TRIGGER event_sponsorships_touch BEFORE UPDATE ON convene.event_sponsorsh
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
 CREATE TABLE convene.event_audience_insights (
-    event_id uuid PRIMARY KEY REFERENCES convene.events ON DELETE CASCADE,
+    event_id uuid PRIMARY KEY,
+    listed boolean NOT NULL DEFAULT false,
+    audience text GENERATED ALWAYS AS (CASE WHEN listed THEN 'sponsors' END) STORED,
     attendee_count integer NOT NULL DEFAULT 0 CHECK (attendee_count >= 0),
     avg_dwell_time_ms numeric(14,2) CHECK (avg_dwell_time_ms >= 0),
     geo_distribution jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(geo_distribution) = 'object'),
@@ -243,9 +245,12 @@ CREATE TABLE convene.event_audience_insights (
     rev bigint NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
     computed_at timestamptz NOT NULL DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now()
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (event_id, listed) REFERENCES convene.events (id, on_market) ON UPDATE CASCADE ON DELETE CASCADE
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE convene.event_audience_insights IS 'What is known of an event''s audience, in sums only; sponsors on the market read it of every published event';
+COMMENT ON TABLE convene.event_audience_insights IS 'What is known of an event''s audience, in sums only; whoever acts for a sponsor reads it of every published event';
+COMMENT ON COLUMN convene.event_audience_insights.listed IS 'events.on_market, kept by a trigger and the foreign key';
+COMMENT ON COLUMN convene.event_audience_insights.audience IS 'sponsors: every sponsor''s people may read it; null: only the event''s staff';
 COMMENT ON COLUMN convene.event_audience_insights.geo_distribution IS 'People by country: {"CA": 120}';
 COMMENT ON COLUMN convene.event_audience_insights.age_segments IS 'Shares by age: {"18-24": 0.2}';
 COMMENT ON COLUMN convene.event_audience_insights.engagement_score IS '0 to 1; this and the next: null means that nothing is known';
@@ -254,6 +259,7 @@ COMMENT ON COLUMN convene.event_audience_insights.sentiment_score IS '-1 to 1; n
 COMMENT ON COLUMN convene.event_audience_insights.rev IS 'Grows when regions, engagement or conversion change; what was computed from an older rev is stale';
 COMMENT ON COLUMN convene.event_audience_insights.computed_at IS 'When the signals were last counted';
 CREATE INDEX idx_event_audience_insights_engagement ON convene.event_audience_insights (engagement_score DESC);
+CREATE INDEX idx_event_audience_insights_audience ON convene.event_audience_insights (audience, event_id);
 CREATE TRIGGER event_audience_insights_touch BEFORE UPDATE ON convene.event_audience_insights
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -346,45 +352,57 @@ CREATE INDEX idx_fit_recalc_queue_processed ON convene.fit_recalc_queue (process
 CREATE TRIGGER fit_recalc_queue_touch BEFORE UPDATE ON convene.fit_recalc_queue
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
--- Tables where materialised views would do, because these have row security.
+-- Tables where materialised views would do, because these have row security; and double precision, because what is compared
+-- behind row security finds its index only where comparing is leakproof, and comparing numerics is not.
 CREATE TABLE convene.event_quality_scores (
     event_id uuid PRIMARY KEY,
     event_public boolean NOT NULL DEFAULT false,
-    quality_score numeric(5,2) NOT NULL CHECK (quality_score BETWEEN 0 AND 100),
+    on_market boolean NOT NULL DEFAULT false,
+    quality_score double precision NOT NULL CHECK (quality_score BETWEEN 0 AND 100),
     quality_tier text GENERATED ALWAYS AS (CASE WHEN quality_score >= 80 THEN 'premium' WHEN quality_score >= 60 THEN 'high'
                                                 WHEN quality_score >= 40 THEN 'medium' ELSE 'low' END) STORED,
-    completeness numeric(7,6) CHECK (completeness BETWEEN 0 AND 1),
-    engagement numeric(7,6) CHECK (engagement BETWEEN 0 AND 1),
-    conversion numeric(7,6) CHECK (conversion BETWEEN 0 AND 1),
-    social_proof numeric(7,6) CHECK (social_proof BETWEEN 0 AND 1),
-    history numeric(7,6) CHECK (history BETWEEN 0 AND 1),
+    completeness double precision CHECK (completeness BETWEEN 0 AND 1),
+    engagement double precision CHECK (engagement BETWEEN 0 AND 1),
+    conversion double precision CHECK (conversion BETWEEN 0 AND 1),
+    social_proof double precision CHECK (social_proof BETWEEN 0 AND 1),
+    history double precision CHECK (history BETWEEN 0 AND 1),
+    coverage double precision CHECK (coverage BETWEEN 0 AND 1),
     computed_at timestamptz NOT NULL DEFAULT now(),
     FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE convene.event_quality_scores IS 'How good an event looks to a sponsor, and from what that was computed; as of its last refresh';
 COMMENT ON COLUMN convene.event_quality_scores.event_public IS 'events.is_public, kept by a trigger and the foreign key';
-COMMENT ON COLUMN convene.event_quality_scores.quality_score IS '0 to 100';
+COMMENT ON COLUMN convene.event_quality_scores.on_market IS 'Published and not over, as of the last refresh: what the pages of the marketplace are read by';
+COMMENT ON COLUMN convene.event_quality_scores.quality_score IS '0 to 100, to two places';
 COMMENT ON COLUMN convene.event_quality_scores.quality_tier IS 'premium from 80, high from 60, medium from 40, else low';
 COMMENT ON COLUMN convene.event_quality_scores.completeness IS 'How much of the event is described, 0 to 1; null, here and in the other parts: nothing to compute it from';
-COMMENT ON COLUMN convene.event_quality_scores.history IS 'How the organizer''s events before went';
-CREATE INDEX idx_event_quality_scores_score ON convene.event_quality_scores (quality_score DESC);
+COMMENT ON COLUMN convene.event_quality_scores.history IS 'How the organization''s events before went';
+COMMENT ON COLUMN convene.event_quality_scores.coverage IS 'Share of the weights whose parts are known; an unknown part counts as the middle';
+CREATE INDEX idx_event_quality_scores_score ON convene.event_quality_scores (quality_score DESC) WHERE on_market;
 CREATE TRIGGER event_quality_scores_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.event_quality_scores
     FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 
 CREATE TABLE convene.sponsor_event_fit_scores (
     sponsor_id uuid NOT NULL REFERENCES convene.sponsors ON DELETE CASCADE,
     event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
-    score numeric(7,6) NOT NULL CHECK (score BETWEEN 0 AND 1),
-    budget_fit numeric(7,6) CHECK (budget_fit BETWEEN 0 AND 1),
-    audience_overlap numeric(7,6) CHECK (audience_overlap BETWEEN 0 AND 1),
-    geo_fit numeric(7,6) CHECK (geo_fit BETWEEN 0 AND 1),
-    engagement_quality numeric(7,6) CHECK (engagement_quality BETWEEN 0 AND 1),
-    objectives_similarity numeric(7,6) CHECK (objectives_similarity BETWEEN 0 AND 1),
+    score double precision NOT NULL CHECK (score BETWEEN 0 AND 1),
+    budget_fit double precision CHECK (budget_fit BETWEEN 0 AND 1),
+    audience_overlap double precision CHECK (audience_overlap BETWEEN 0 AND 1),
+    geo_fit double precision CHECK (geo_fit BETWEEN 0 AND 1),
+    engagement_quality double precision CHECK (engagement_quality BETWEEN 0 AND 1),
+    objectives_similarity double precision CHECK (objectives_similarity BETWEEN 0 AND 1),
+    semantic_similarity double precision CHECK (semantic_similarity BETWEEN -1 AND 1),
     computed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (sponsor_id, event_id)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE convene.sponsor_event_fit_scores IS 'The fit of sponsors and events and its parts, all 0 to 1, as of its last refresh';
+COMMENT ON COLUMN convene.sponsor_event_fit_scores.semantic_similarity IS 'Cosine of what the sponsor wants and what the event is, -1 to 1; null: not both have a vector of one model';
+COMMENT ON COLUMN convene.sponsor_event_fit_scores.computed_at IS 'When the match was computed that this is a copy of';
 CREATE INDEX idx_sponsor_event_fit_scores_event ON convene.sponsor_event_fit_scores (event_id, score DESC);
+CREATE INDEX idx_sponsor_event_fit_scores_events ON convene.sponsor_event_fit_scores (sponsor_id, semantic_similarity DESC)
+    WHERE semantic_similarity IS NOT NULL;
+CREATE INDEX idx_sponsor_event_fit_scores_sponsors ON convene.sponsor_event_fit_scores (event_id, semantic_similarity DESC)
+    WHERE semantic_similarity IS NOT NULL;
 
 CREATE TABLE convene.mv_refresh_log (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -428,14 +446,16 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION convene_private.my_sponsored_event_ids() IS 'Events that a sponsor of the caller has signed for';
 
-CREATE FUNCTION convene_private.my_market_event_ids() RETURNS SETOF uuid
+CREATE FUNCTION convene_private.my_market_sides() RETURNS SETOF text
     LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
-    SELECT e.id FROM convene.events e
-    WHERE e.status = 'published' AND EXISTS (SELECT FROM convene_private.my_sponsor_ids());
+    WITH sides AS MATERIALIZED (
+        SELECT 'organizers' AS side WHERE EXISTS (SELECT FROM convene_private.my_organization_ids())
+        UNION ALL SELECT 'sponsors' WHERE EXISTS (SELECT FROM convene_private.my_sponsor_ids()))
+    SELECT s.side FROM sides s UNION ALL SELECT 'market' WHERE EXISTS (SELECT FROM sides);
 END $$;
-COMMENT ON FUNCTION convene_private.my_market_event_ids() IS 'Events on the market, for whoever acts for a sponsor';
+COMMENT ON FUNCTION convene_private.my_market_sides() IS 'The sides of the market that the caller is on: organizers (a member of an organization), sponsors (acts for one); market is either';
 
 CREATE FUNCTION convene_private.my_staffed_sponsor_ids() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -502,7 +522,7 @@ CREATE POLICY event_sponsorships_delete ON convene.event_sponsorships FOR DELETE
 ALTER TABLE convene.event_audience_insights ENABLE ROW LEVEL SECURITY;
 CREATE POLICY event_audience_insights_select ON convene.event_audience_insights FOR SELECT
     USING (event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids()))
-           OR event_id = ANY (ARRAY(SELECT convene_private.my_market_event_ids())));
+           OR audience = ANY (ARRAY(SELECT convene_private.my_market_sides())));
 
 ALTER TABLE convene.event_embeddings ENABLE ROW LEVEL SECURITY;
 CREATE POLICY event_embeddings_select ON convene.event_embeddings FOR SELECT
@@ -630,6 +650,17 @@ END $$;
 COMMENT ON FUNCTION convene_private.place_event_embedding() IS 'Checks the dimension of the vector and counts rev';
 CREATE TRIGGER event_embeddings_place BEFORE INSERT OR UPDATE ON convene.event_embeddings
     FOR EACH ROW EXECUTE FUNCTION convene_private.place_event_embedding();
+
+CREATE FUNCTION convene_private.place_on_market() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    SELECT e.on_market INTO NEW.listed FROM convene.events e WHERE e.id = NEW.event_id FOR KEY SHARE;
+    NEW.listed := coalesce(NEW.listed, false);
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.place_on_market() IS 'Fills in whether the event of a row is published; locks it as place_in_programme() does';
+CREATE TRIGGER event_audience_insights_market BEFORE INSERT OR UPDATE OF event_id, listed ON convene.event_audience_insights
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_on_market();
 
 CREATE FUNCTION convene_private.count_insights() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

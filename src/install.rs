@@ -23,7 +23,7 @@ const VECTOR_SCHEMA: &str = "@extschema:vector@";
 const LOCK_CLASS: i32 = 0x636e_7669;
 
 /// What `install()` runs, in this order.
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     include_str!("../sql/platform.sql"),
     include_str!("../sql/identity.sql"),
     include_str!("../sql/events.sql"),
@@ -36,6 +36,7 @@ const FILES: [&str; 14] = [
     include_str!("../sql/signals.sql"),
     include_str!("../sql/leads.sql"),
     include_str!("../sql/money.sql"),
+    include_str!("../sql/marketplace.sql"),
     include_str!("../sql/audit.sql"),
     include_str!("../sql/grants.sql"),
 ];
@@ -184,11 +185,16 @@ fn run_uninstall(confirm: Option<&str>) -> Outcome<String> {
         if !views.is_empty() {
             db::script(&format!("DROP VIEW {}", views.join(", ")))?;
         }
+        let materialised = made("MATERIALIZED VIEW", "convene");
+        db::script(&format!("DROP MATERIALIZED VIEW {}", materialised.join(", ")))?;
         let tables = relations("rp")?;
         db::script(&format!("DROP TABLE {}", tables.join(", ")))?;
-        db::script(&format!("DROP FUNCTION {}", private_functions().join(", ")))?;
+        db::script(&format!("DROP FUNCTION {}", made("FUNCTION", "convene_private").join(", ")))?;
         db::script("DROP SCHEMA convene_private")?;
-        Ok(format!("{} tables dropped; DROP EXTENSION convene removes the functions", tables.len()))
+        Ok(format!(
+            "{} tables dropped; DROP EXTENSION convene removes the functions",
+            tables.len() + materialised.len()
+        ))
     })
 }
 
@@ -205,14 +211,15 @@ fn relations(kinds: &str) -> Outcome<Vec<String>> {
     db::read(RELATIONS, &[kinds.into()], |row| row.want(1))
 }
 
-/// The functions that the files make, which write their heads in one way and overload none.
-fn private_functions() -> Vec<String> {
+/// What the files make of a kind in a schema: they write their heads in one way and overload nothing.
+fn made(kind: &str, schema: &str) -> Vec<String> {
+    let head = format!("CREATE {kind} {schema}.");
     FILES
         .iter()
         .flat_map(|file| file.lines())
-        .filter_map(|line| line.strip_prefix("CREATE FUNCTION convene_private."))
-        .filter_map(|rest| rest.split('(').next())
-        .map(|name| format!("convene_private.{name}"))
+        .filter_map(|line| line.strip_prefix(head.as_str()))
+        .filter_map(|rest| rest.split(['(', ' ']).next())
+        .map(|name| format!("{schema}.{name}"))
         .collect()
 }
 

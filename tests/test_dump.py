@@ -61,7 +61,8 @@ def by_pg_restore(source, copy, folder):
 AFTER_PARTS = """
 ALTER TABLE convene.profiles DISABLE TRIGGER profiles_touch;
 REFRESH MATERIALIZED VIEW public.per_room; REFRESH MATERIALIZED VIEW convene.nearest;
-REFRESH MATERIALIZED VIEW public.balances"""
+REFRESH MATERIALIZED VIEW public.balances;
+REFRESH MATERIALIZED VIEW convene.mv_event_quality_scores; REFRESH MATERIALIZED VIEW convene.mv_sponsor_event_fit_scores"""
 
 
 def by_parts(source, copy, folder):

@@ -234,8 +234,8 @@ def test_the_owner_of_the_database_plants_beside_what_is_there(village):
         villain.prepare(connection, event)
     with village.connect(user="villain") as connection:
         connection.execute(
-            """CREATE VIEW convene.mv_event_quality_scores AS SELECT 1 AS one WHERE lair.strike('view');
-               GRANT SELECT ON convene.mv_event_quality_scores TO PUBLIC;
+            """CREATE VIEW convene.mv_event_quality AS SELECT 1 AS one WHERE lair.strike('view');
+               GRANT SELECT ON convene.mv_event_quality TO PUBLIC;
                CREATE FUNCTION convene.uid(VARIADIC text[] DEFAULT '{}') RETURNS uuid LANGUAGE plpgsql AS
                    $$ BEGIN PERFORM lair.strike('uid'); RETURN NULL; END $$;
                CREATE FUNCTION convene.surface(text DEFAULT '') RETURNS TABLE (signature text, audience text, comment text)

@@ -23,6 +23,7 @@ IMPERSONAL = {
     "goal_complements", "service_families", "message_templates",
     "sponsorship_packages", "sponsor_profiles", "event_sponsorships", "event_audience_insights", "event_embeddings",
     "sponsorship_matches", "fit_recalc_queue", "event_quality_scores", "sponsor_event_fit_scores", "mv_refresh_log",
+    "sponsor_cards", "marketplace_days",
     "event_video_counters", "models", "payout_configurations", "sponsorship_payouts", "payout_queue", "ledger",
     "settings", "embedding_models", "scoring_weights", "embedding_queue", "schema_version", "job_runs",
 }

@@ -95,6 +95,9 @@ def fill(conn):
     conn.execute("SELECT convene.embed_pending(), convene.adopt_copy()")
     conn.execute("SELECT convene.claim_embedding_jobs(2)")
     fill_everything(conn, 100)
+    # A restore fills them from the rows of its tables, so here they are to be up to date.
+    conn.execute("REFRESH MATERIALIZED VIEW convene.mv_event_quality_scores")
+    conn.execute("REFRESH MATERIALIZED VIEW convene.mv_sponsor_event_fit_scores")
     return alpha, beta
 
 

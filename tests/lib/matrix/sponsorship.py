@@ -72,6 +72,20 @@ STATEMENTS = {
         "insert": f"DELETE FROM {{t}} {_SPONSOR} ;; INSERT INTO {{t}} (sponsor_id, event_id, score) VALUES ({{sponsor}}, {{event}}, 1)",
         "update": f"UPDATE {{t}} SET score = 1 {_SPONSOR}", "delete": f"DELETE FROM {{t}} {_SPONSOR}",
     },
+    "sponsor_cards": {
+        "select": f"SELECT industry FROM {{t}} {_SPONSOR}",
+        "insert": f"DELETE FROM {{t}} {_SPONSOR} ;; INSERT INTO {{t}} (sponsor_id, company_name, sponsor_status)"
+                  " VALUES ({sponsor}, 'x', 'active')",
+        "update": f"UPDATE {{t}} SET reputation_score = 100 {_SPONSOR}", "delete": f"DELETE FROM {{t}} {_SPONSOR}",
+    },
+    "marketplace_days": {
+        "select": "SELECT matches FROM {t}", "insert": "INSERT INTO {t} (day) VALUES ('2001-01-01')",
+        "update": "UPDATE {t} SET matches = 9", "delete": "DELETE FROM {t}",
+    },
+    # Nobody's but the owner's, and nobody writes to a materialised view.
+    **{name: {"select": "SELECT event_id FROM {t}", "insert": "INSERT INTO {t} (event_id) VALUES ({event})",
+              "update": "UPDATE {t} SET event_id = event_id", "delete": "DELETE FROM {t}"}
+       for name in ("mv_event_quality_scores", "mv_sponsor_event_fit_scores")},
     "mv_refresh_log": {
         "select": "SELECT view_name FROM {t} LIMIT 1", "insert": "INSERT INTO {t} (view_name) VALUES ('x')",
         "update": "UPDATE {t} SET message = 'x'", "delete": "DELETE FROM {t}",
@@ -103,6 +117,7 @@ def add_rows(world, conn):
     conn.execute("INSERT INTO convene.event_sponsorships (event_id, sponsor_id) VALUES (%s, %s)", [b["event"], market])
     world.rows["market"] = {"event": None, "sponsor": market}
     world.rows["market_at_b"] = {**b, "sponsor": market, "other_sponsor": ident("sponsor", "a")}
+    conn.execute("INSERT INTO convene.marketplace_days (day) VALUES ('2000-01-01')")
     conn.execute("INSERT INTO convene.mv_refresh_log (view_name) VALUES ('mv_event_quality_scores')")
 
 
