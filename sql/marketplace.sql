@@ -156,7 +156,7 @@ CREATE VIEW convene.v_sponsor_recommendations WITH (security_invoker = true) AS
     FROM convene.sponsorship_matches m
     JOIN convene.events e ON e.id = m.event_id
     LEFT JOIN convene.sponsor_cards c ON c.sponsor_id = m.sponsor_id
-    WHERE m.retired_at IS NULL AND m.status <> 'rejected' AND e.status = 'published' AND e.end_at > now();
+    WHERE m.retired_at IS NULL AND m.status <> 'rejected' AND e.status = 'published' AND (e.end_at IS NULL OR e.end_at > now());
 COMMENT ON VIEW convene.v_sponsor_recommendations IS 'Sponsors that suit an event, and why; without contact and budget. Not the rejected ones';
 
 CREATE VIEW convene.v_event_recommendations WITH (security_invoker = true) AS
@@ -178,7 +178,7 @@ CREATE VIEW convene.v_event_recommendations WITH (security_invoker = true) AS
                CASE WHEN min(p.currency) = max(p.currency) THEN min(p.currency) END AS price_currency
         FROM convene.sponsorship_packages p
         WHERE p.event_id = m.event_id AND p.available > 0 AND p.status IN ('available', 'limited')) k ON true
-    WHERE m.retired_at IS NULL AND m.status <> 'rejected' AND e.status = 'published' AND e.end_at > now();
+    WHERE m.retired_at IS NULL AND m.status <> 'rejected' AND e.status = 'published' AND (e.end_at IS NULL OR e.end_at > now());
 COMMENT ON VIEW convene.v_event_recommendations IS 'Events that suit a sponsor, why, and what is to be had of them; affordable: within the yearly budget and in its currency, null where that is not known. Not the rejected ones';
 
 CREATE VIEW convene.v_sponsorship_package_cards WITH (security_invoker = true) AS
@@ -186,7 +186,7 @@ CREATE VIEW convene.v_sponsorship_package_cards WITH (security_invoker = true) A
            e.city, e.country, e.categories, p.package_name, p.tier, p.package_type, p.price_cents, p.currency, p.price, p.benefits,
            p.deliverables, p.description, p.highlights, p.priority, p.status, p.total_available AS total_inventory, p.sold,
            CASE WHEN p.status IN ('available', 'limited') THEN p.available ELSE 0 END AS available_inventory,
-           p.status <> 'archived' AND e.status = 'published' AND coalesce(e.end_at > now(), false) AS is_active,
+           p.status <> 'archived' AND e.status = 'published' AND (e.end_at IS NULL OR e.end_at > now()) AS is_active,
            p.view_count, p.order_count, p.conversion_rate, p.stats_refreshed_at, q.quality_score, q.quality_tier,
            i.attendee_count, i.engagement_score, i.ticket_conversion_rate, i.avg_dwell_time_ms, i.social_mentions, i.sentiment_score
     FROM convene.sponsorship_packages p
@@ -219,7 +219,7 @@ CREATE VIEW convene.v_event_marketplace WITH (security_invoker = true) AS
                CASE WHEN min(p.currency) = max(p.currency) THEN min(p.currency) END AS price_currency
         FROM convene.sponsorship_packages p
         WHERE p.event_id = e.id AND p.available > 0 AND p.status IN ('available', 'limited')) k ON true
-    WHERE e.status = 'published' AND e.end_at > now();
+    WHERE e.status = 'published' AND (e.end_at IS NULL OR e.end_at > now());
 COMMENT ON VIEW convene.v_event_marketplace IS 'Events on the market, their quality and what is to be had of them; the audience only for sponsors and the event''s staff';
 
 CREATE VIEW convene.v_semantic_event_recommendations WITH (security_invoker = true) AS
@@ -229,7 +229,7 @@ CREATE VIEW convene.v_semantic_event_recommendations WITH (security_invoker = tr
     FROM convene.sponsor_event_fit_scores f
     JOIN convene.events e ON e.id = f.event_id
     LEFT JOIN convene.event_quality_scores q ON q.event_id = f.event_id
-    WHERE f.semantic_similarity IS NOT NULL AND e.status = 'published' AND e.end_at > now();
+    WHERE f.semantic_similarity IS NOT NULL AND e.status = 'published' AND (e.end_at IS NULL OR e.end_at > now());
 COMMENT ON VIEW convene.v_semantic_event_recommendations IS 'Events whose vector is near to what a sponsor wants, and the rest of the fit; as of the last refresh';
 
 CREATE VIEW convene.v_semantic_sponsor_recommendations WITH (security_invoker = true) AS
@@ -239,7 +239,7 @@ CREATE VIEW convene.v_semantic_sponsor_recommendations WITH (security_invoker = 
     FROM convene.sponsor_event_fit_scores f
     JOIN convene.events e ON e.id = f.event_id
     LEFT JOIN convene.sponsor_cards c ON c.sponsor_id = f.sponsor_id
-    WHERE f.semantic_similarity IS NOT NULL AND e.status = 'published' AND e.end_at > now();
+    WHERE f.semantic_similarity IS NOT NULL AND e.status = 'published' AND (e.end_at IS NULL OR e.end_at > now());
 COMMENT ON VIEW convene.v_semantic_sponsor_recommendations IS 'Sponsors who want what an event''s vector says, and the rest of the fit; as of the last refresh';
 
 CREATE VIEW convene.v_marketplace_analytics WITH (security_invoker = true) AS
