@@ -54,6 +54,13 @@ pub(crate) fn scan(rows: &[f32], query: &[f32]) -> Vec<f32> {
     out
 }
 
+/// As [`scan`], into scores that are there already.
+pub(crate) fn scan_into(rows: &[f32], query: &[f32], out: &mut [f32]) {
+    if !query.is_empty() {
+        kernels::scan(rows, query, out);
+    }
+}
+
 /// Members in common over members in either, of two ascending slices without repetition; 0 where
 /// both are empty.
 #[must_use]
