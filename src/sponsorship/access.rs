@@ -14,17 +14,18 @@ pub struct Pair {
     pub sponsor_id: pgrx::Uuid,
 }
 
-// Whoever acts for the sponsor looks at events on the market and at those it was matched with; the
-// organizer's people at sponsors that take part, and at those matched with the event.
+// Whoever acts for the sponsor looks at events on the market, at its own, and at those it was matched
+// with; the organizer's people at sponsors that take part, and at those matched with the event.
 const PAIR: &str = "
     WITH known AS (
-        SELECT e.id AS event_id, e.status, s.id AS sponsor_id,
+        SELECT e.id AS event_id, s.id AS sponsor_id,
+               e.status = 'published' OR s.event_id IS NOT DISTINCT FROM e.id AS shown,
                EXISTS (SELECT FROM convene.sponsorship_matches m
                         WHERE m.event_id = e.id AND m.sponsor_id = s.id) AS matched
           FROM convene.events e, convene.sponsors s
          WHERE e.id = $1 AND s.id = $2)
     SELECT true FROM known k
-     WHERE ((k.status = 'published' OR k.matched)
+     WHERE ((k.shown OR k.matched)
             AND k.sponsor_id = ANY (ARRAY(SELECT convene_private.my_sponsor_ids())))
         OR (k.event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids()))
             AND (k.matched OR k.sponsor_id = ANY (ARRAY(SELECT convene_private.my_staffed_sponsor_ids()))))";

@@ -1,39 +1,24 @@
 //! The fit of one pair.
 
 use convene_engine::Error;
-use convene_engine::sponsorship::{EventSide, Fit, SponsorSide, Weights, fit};
+use convene_engine::sponsorship::{Case, Fit, difference};
 use pgrx::prelude::*;
 
 use super::access::{self, Pair};
 use super::inputs;
 use crate::document::Document;
-use crate::error::{Failure, OrRaise, Outcome};
+use crate::error::{Failure, OrRaise, Outcome, required};
 use crate::owner::with_owner;
 
-/// A pair with what it is compared by.
-pub struct Sides {
-    /// The sponsor's.
-    pub sponsor: SponsorSide,
-    /// The event's.
-    pub event: EventSide,
-    /// What counts at the event.
-    pub weights: Weights,
-    /// The name of these weights.
-    pub weight_set: String,
-}
-
 /// Reads both sides of a pair.
-pub fn sides(pair: Pair) -> Outcome<Sides> {
+pub fn case(pair: Pair) -> Outcome<Case> {
     let now = pgrx::datum::datetime_support::transaction_timestamp();
     let mut found = with_owner(|| inputs::read(vec![pair.sponsor_id], vec![pair.event_id], now))?;
     match (found.sponsors.pop(), found.events.pop()) {
-        (Some(sponsor), Some(event)) => Ok(Sides {
-            sponsor: sponsor.side,
-            event: event.side,
-            weights: event.weights,
-            weight_set: event.weight_set,
-        }),
-        // Deleted since it was looked at.
+        (Some(sponsor), Some(event)) => {
+            Ok(Case { sponsor: sponsor.side, event: event.side, weights: event.weights })
+        }
+        // Deleted since the caller's rights were looked at.
         _ => Err(Failure(Error::Retry {
             message: "the sponsor or the event went away meanwhile".into(),
             hint: "Try again.".into(),
@@ -61,7 +46,29 @@ fn compute(
     event_id: Option<pgrx::Uuid>,
     sponsor_id: Option<pgrx::Uuid>,
 ) -> Outcome<(AnyNumeric, Document)> {
-    let sides = sides(access::pair(event_id, sponsor_id)?)?;
-    let fit = fit(&sides.sponsor, &sides.event, &sides.weights);
-    Ok((stored(&fit)?, Document(fit.metrics(&sides.weights))))
+    let case = case(access::pair(event_id, sponsor_id)?)?;
+    let fit = case.fit();
+    Ok((stored(&fit)?, Document(fit.metrics(&case.weights))))
+}
+
+/// What the fit would be if something were otherwise; nothing is written.
+#[pg_extern(stable, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
+fn simulate_match_score(
+    p_event_id: Option<pgrx::Uuid>,
+    p_sponsor_id: Option<pgrx::Uuid>,
+    p_overrides: Option<Document>,
+) -> pgrx::JsonB {
+    simulate(p_event_id, p_sponsor_id, p_overrides).or_raise()
+}
+
+fn simulate(
+    event_id: Option<pgrx::Uuid>,
+    sponsor_id: Option<pgrx::Uuid>,
+    overrides: Option<Document>,
+) -> Outcome<pgrx::JsonB> {
+    let pair = access::pair(event_id, sponsor_id)?;
+    let overrides = required(overrides, "p_overrides")?.parse("p_overrides")?;
+    let now = case(pair)?;
+    Ok(pgrx::JsonB(difference(&now, &now.with(&overrides)?)))
 }

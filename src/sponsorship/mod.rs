@@ -3,3 +3,4 @@
 mod access;
 mod fit;
 pub mod inputs;
+mod values;

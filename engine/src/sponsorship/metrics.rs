@@ -15,6 +15,11 @@ fn rounded(value: f64, to: f64) -> f64 {
     (value * to + 0.5 + 1e-6).floor() / to
 }
 
+/// A part as it is shown.
+pub(super) fn part(value: f64) -> f64 {
+    rounded(value, PART)
+}
+
 impl Fit {
     /// The score as it is stored: six decimals.
     #[must_use]

@@ -3,6 +3,7 @@
 mod fit;
 mod market;
 mod metrics;
+mod overrides;
 mod regions;
 mod sides;
 mod weights;
@@ -12,6 +13,7 @@ pub use fit::{
     Fit, NEUTRAL, audience_overlap, budget_fit, engagement_quality, fit, objectives_similarity,
 };
 pub use market::Market;
+pub use overrides::{Case, difference};
 pub use regions::fold as fold_region;
 pub use sides::{EventSide, Insights, SponsorSide, Vector, counts};
 pub use weights::Weights;
