@@ -688,4 +688,18 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION convene_private.check_participation() IS 'Accepts rows of a sponsor only at its events';
 
+-- Late-bound: reads them as the score will, so that a set that adds up to something else is refused where it is written.
+CREATE FUNCTION convene_private.check_sponsorship_weights() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM convene.sponsor_fit_score(NULL::bigint, NULL::text[], NULL::text[], NULL::text[], NULL::text[], p_weights => NEW.weights);
+    RETURN NEW;
+EXCEPTION WHEN undefined_function THEN
+    RAISE EXCEPTION 'weights of sponsorship cannot be checked: extension convene is not there' USING ERRCODE = '55000',
+        HINT = 'CREATE EXTENSION convene;';
+END $$;
+COMMENT ON FUNCTION convene_private.check_sponsorship_weights() IS 'Refuses weights that a fit cannot be computed with';
+CREATE TRIGGER scoring_weights_sponsorship BEFORE INSERT OR UPDATE ON convene.scoring_weights
+    FOR EACH ROW WHEN (NEW.surface = 'sponsorship') EXECUTE FUNCTION convene_private.check_sponsorship_weights();
+
 SELECT convene_private.index_embedding_model(m.model, m.dimensions) FROM convene.embedding_models m;

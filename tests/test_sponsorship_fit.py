@@ -294,9 +294,12 @@ def test_an_event_may_have_weights_of_its_own(undone, market):
     ({"budget_fit": "1"}, "budget_fit"), ({}, "add up"), ({"budget_fit": None, "geo_fit": 1}, "budget_fit"),
 ])
 def test_weights_that_cannot_be_used_are_refused(undone, market, weights, says):
+    """Where they are written, and where they got in all the same."""
     _, beta = market
+    insert = "INSERT INTO convene.scoring_weights (surface, name, weights) VALUES ('sponsorship', 'w', %s)"
+    expect_error(undone, "22023", insert, [Jsonb(weights)], message=says, hint="add up to 1")
     undone.execute("ALTER TABLE convene.scoring_weights DISABLE TRIGGER USER")
-    undone.execute("INSERT INTO convene.scoring_weights (surface, name, weights) VALUES ('sponsorship', 'w', %s)", [Jsonb(weights)])
+    undone.execute(insert, [Jsonb(weights)])
     expect_error(undone, "22023", COMPUTE, [beta.id, beta.sponsor], message=says, hint="add up to 1")
     expect_error(undone, "22023", "SELECT convene.sponsor_fit_score(1, '{}', '{}', '{}', '{}', p_weights => %s)", [Jsonb(weights)],
                  message=says, hint="audience_overlap")

@@ -1,0 +1,60 @@
+// Sponsorship by supabase-js: a sponsor of the event, its person, and the organizer.
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { client, world } from './setup.mjs'
+
+const { event, people } = world.alpha
+const organizer = client('alphaOrganizer')
+const service = client('service')
+const sponsorsPerson = client('alpha1')
+const stranger = client('betaOrganizer')
+
+async function call(who, name, args) {
+  const { data, error } = await who.rpc(name, args)
+  assert.equal(error, null, `${name}: ${JSON.stringify(error)}`)
+  return data
+}
+
+async function sponsor() {
+  const made = await service.from('sponsors').insert({ event_id: event, company_name: 'Fitting', profile_id: people[1].sub }).select('id').single()
+  assert.equal(made.error, null, JSON.stringify(made.error))
+  const id = made.data.id
+  const profile = { sponsor_id: id, annual_budget_cents: 300000, preferred_categories: [], regions: [] }
+  const written = await sponsorsPerson.from('sponsor_profiles').insert(profile)
+  assert.equal(written.error, null, JSON.stringify(written.error))
+  return id
+}
+
+test('a fit is computed, explained and tried otherwise', async () => {
+  const id = await sponsor()
+  const pair = { p_event_id: event, p_sponsor_id: id }
+  const [fit] = await call(sponsorsPerson, 'fn_compute_match_score', pair)
+  // Nothing wanted and no insights: .25 x 300000/400000 + .35 x .5 + .15 x .5 + 0 + .10 x .5.
+  assert.equal(fit.score, 0.4875)
+  assert.equal(fit.overlap_metrics.budget_fit, 0.75)
+  assert.deepEqual(fit.overlap_metrics.audience_overlap, { categories: 0.5, geo: 0.5 })
+  assert.deepEqual(await call(organizer, 'fn_compute_match_score', pair), [fit])
+  // 100000 / 200000 for three quarters: a quarter of .25 less.
+  const tried = await call(organizer, 'simulate_match_score', { ...pair, p_overrides: { annual_budget_cents: 100000 } })
+  assert.deepEqual([tried.previous_score, tried.score, tried.difference], [0.4875, 0.425, -0.0625])
+  assert.deepEqual(tried.changed, { budget_fit: { before: 0.75, after: 0.5 } })
+  for (const name of ['fn_compute_match_score', 'simulate_match_score']) {
+    const refused = await stranger.rpc(name, name === 'simulate_match_score' ? { ...pair, p_overrides: {} } : pair)
+    assert.deepEqual([refused.status, refused.error.code], [403, '42501'], name)
+  }
+  const wrong = await organizer.rpc('simulate_match_score', { ...pair, p_overrides: { luck: 1 } })
+  assert.deepEqual([wrong.status, wrong.error.code], [400, '22023'])
+})
+
+test('fits of plain values are for everybody', async () => {
+  const values = { p_annual_budget_cents: 300000, p_preferred_categories: ['music', 'food', 'art'], p_event_categories: ['Music', 'food', 'film'],
+    p_regions: ['US', 'CA'], p_event_regions: ['USA'], p_geo_distribution: { US: 60, Canada: 20, MX: 20 }, p_engagement_score: 0.8,
+    p_ticket_conversion_rate: 0.5 }
+  assert.ok(Math.abs(await call(stranger, 'sponsor_fit_score', values) - 0.744) < 1e-9)
+  assert.equal((await call(stranger, 'sponsor_fit_metrics', values)).geo_fit, 0.8)
+  assert.equal(await call(stranger, 'jaccard', { p_a: ['a', 'b', 'c'], p_b: ['b', 'c', 'd'] }), 0.5)
+  assert.equal(await call(stranger, 'overlap_share', { p_wanted: ['a', 'b'], p_present: ['B'] }), 0.5)
+  assert.equal(await call(stranger, 'budget_fit', { p_annual_budget_cents: 100000 }), 0.5)
+  assert.equal(await call(stranger, 'engagement_quality', { p_engagement_score: 1, p_ticket_conversion_rate: 0 }), 0.7)
+  assert.equal(await call(stranger, 'region_code', { p_region: 'United Kingdom' }), 'gb')
+})

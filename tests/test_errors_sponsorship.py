@@ -1,0 +1,81 @@
+"""Every function of the fit, every argument: the stated SQLSTATE, a message that names the value, nothing half-written."""
+
+import pytest
+
+from lib.arguments import HUGE, check_listed, check_well, check_wrong, ids, pairs
+from lib.factory import ident, make_event
+
+pytestmark = pytest.mark.errors
+
+DEEP = "('{\"a\":' || repeat('[', 3000) || repeat(']', 3000) || '}')::jsonb"
+WEIGHTS = [("'[]'", "22023", "weights"), ("'{\"budget_fit\": 0.5}'", "22023", "0.5"), ("'{\"luck\": 1}'", "22023", "luck"),
+           ("'{\"budget_fit\": 1e400}'", "22023", "p_weights"), (DEEP, "22023", "p_weights")]
+
+
+def override(text, named):
+    return (f"'{text}'", "22023", named)
+
+
+OVERRIDES = [("NULL", "22004", "p_overrides"), override("[]", "object"), override("1", "object"), override("null", "object"),
+             override('{"luck": 1}', "luck"), (DEEP, "22023", "p_overrides"), override('{"budget_factor": 1e400}', "p_overrides"),
+             (f"jsonb_build_object({HUGE}, 1)", "22023", "xxx"), (f"jsonb_build_object('regions', jsonb_build_array({HUGE}))", "22023", "regions")] + [
+    override(f'{{"{key}": {value}}}', key) for key, values in {
+        "annual_budget_cents": ("-1", "1.5", '"1"', "[]", "9223372036854775808"), "budget_factor": ("-1", "null", "1e7", '"2"'),
+        "preferred_categories": ('"music"', "null", "[1]", "[null]", "{}"), "add_categories": ('"x"',), "remove_categories": ("{}",),
+        "regions": ("null",), "add_regions": ("[[]]",), "remove_regions": ("7",), "event_categories": ('"x"',), "add_event_categories": ("0",),
+        "remove_event_categories": ("[true]",), "event_regions": ("null",), "add_event_regions": ('"x"',), "remove_event_regions": ('"x"',),
+        "geo_distribution": ("[]", "null", '{"US": -1}', '{"US": "many"}'), "engagement_score": ("-0.1", "1.1", '"x"'),
+        "ticket_conversion_rate": ("2", "[]")}.items() for value in values] + [
+    override('{"weights": {"geo_fit": 2}}', "add up to 1, not 2"), override('{"weights": 1}', "weights")]
+
+PLAIN = ("p_annual_budget_cents => 1, p_preferred_categories => '{a}', p_event_categories => '{a}', p_regions => '{a}',"
+         " p_event_regions => '{a}', p_geo_distribution => '{}', p_engagement_score => 1, p_ticket_conversion_rate => 1,"
+         " p_objectives => '{1}', p_event_embedding => '{1}', p_weights => '{\"geo_fit\": 1}'")
+PLAIN_WRONG = {"p_weights": WEIGHTS, "p_geo_distribution": [("'{\"US\": 1e400}'", "22023", "p_geo_distribution"), (DEEP, "22023", "p_geo_distribution")]}
+
+CASES = {
+    "fn_compute_match_score": ("p_event_id => :event, p_sponsor_id => :sponsor", {"p_event_id": ids(), "p_sponsor_id": ids()}),
+    "simulate_match_score": ("p_event_id => :event, p_sponsor_id => :sponsor, p_overrides => '{}'", {
+        "p_event_id": ids(), "p_sponsor_id": ids(), "p_overrides": OVERRIDES}),
+    "sponsor_fit_score": (PLAIN, PLAIN_WRONG),
+    "sponsor_fit_metrics": (PLAIN, PLAIN_WRONG),
+}
+# Any text, list or number is one, and null is not known.
+NEVER_WRONG = {"p_annual_budget_cents", "p_preferred_categories", "p_event_categories", "p_regions", "p_event_regions",
+               "p_engagement_score", "p_ticket_conversion_rate", "p_objectives", "p_event_embedding"}
+
+
+@pytest.fixture(scope="module")
+def names(db):
+    with db.connect() as conn:
+        event = make_event(conn, "errors", sessions=1, attendees=1)
+        sponsor = ident("errors", "sponsor")
+        conn.execute("INSERT INTO convene.sponsors (id, event_id, company_name) VALUES (%s, %s, 'S')", [sponsor, event.id])
+    return {"event": f"'{event.id}'", "sponsor": f"'{sponsor}'"}
+
+
+def test_every_argument_has_its_cases(conn):
+    check_listed(conn, CASES, NEVER_WRONG)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_call_that_is_varied_is_well(conn, names, name):
+    check_well(conn, names, CASES, name)
+
+
+@pytest.mark.parametrize(("name", "parameter"), pairs(CASES))
+def test_wrong_arguments_are_refused_by_their_name(conn, names, name, parameter):
+    check_wrong(conn, names, CASES, name, parameter)
+
+
+@pytest.mark.parametrize("expression", [
+    f"jaccard(ARRAY[{HUGE}], '{{a}}')", "jaccard('{{a,b},{c,d}}', '{a}')", f"overlap_share(ARRAY[{HUGE}], ARRAY[{HUGE}])", f"region_code({HUGE})",
+    "region_code('')", "budget_fit(9223372036854775807)", "engagement_quality('infinity', '-infinity')",
+    "sponsor_fit_score(1, '{}', '{}', '{}', '{}', p_objectives => '{NaN}', p_event_embedding => '{1e38}')",
+    "sponsor_fit_score(1, '{}', '{}', '{}', '{}', p_geo_distribution => '[1]')",
+])
+def test_odd_values_are_values(conn, expression):
+    """A text of ten megabytes, a table where a list is meant, numbers that are none: an answer, and the connection is there."""
+    assert conn.execute(f"SELECT convene.{expression}").fetchone()[0] is not None
+
+
