@@ -48,9 +48,8 @@ pub fn row(event: &Event, scorer: &Scorer<'_>, company: Company, of: u32, to: u3
 
 /// As [`hold`], alone: nobody else suggests anything at the event either.
 pub fn hold_alone(event_id: pgrx::Uuid) -> Outcome<()> {
-    const HOLD: &str = "
-        SELECT pg_catalog.pg_advisory_xact_lock($1, pg_catalog.hashtext($2::text))::text";
-    db::write(HOLD, &[LOCK_CLASS.into(), event_id.into()], |_| Ok(()))?;
+    const HOLD: &str = "SELECT convene_private.hold_networking(ARRAY[$1::uuid], true)::text";
+    db::write(HOLD, &[event_id.into()], |_| Ok(()))?;
     Ok(())
 }
 
