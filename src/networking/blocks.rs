@@ -4,6 +4,7 @@
 use convene_engine::Error;
 use pgrx::prelude::*;
 
+use super::moments::retryable;
 use crate::auth::{self, Attendee};
 use crate::db;
 use crate::error::{Failure, OrRaise, Outcome, invalid, not_allowed, not_found, required};
@@ -20,7 +21,9 @@ fn block_person(
     p_attendee_id: Option<pgrx::Uuid>,
     p_other_attendee_id: Option<pgrx::Uuid>,
 ) -> pgrx::JsonB {
-    two(p_attendee_id, p_other_attendee_id).and_then(|two| with_owner(|| block(&two))).or_raise()
+    two(p_attendee_id, p_other_attendee_id)
+        .and_then(|two| retryable(|| with_owner(|| block(&two))))
+        .or_raise()
 }
 
 /// Takes a block back. What it ended stays ended.

@@ -239,6 +239,97 @@ fn larger_events_come_near_the_bound() {
     assert!(found.gap() < 0.05, "{}", found.gap());
 }
 
+/// Where a pair fits is told by bits, which must say what the calendars say, whatever was done and taken back, also where
+/// the slots of an event need more than one word.
+#[test]
+fn bits_say_what_calendars_say() {
+    for seed in 1..9 {
+        let slots = [3, 64, 65, 130][seed as usize % 4];
+        let shape = Shape { people: 9, slots, wanted: 0.8, free: 0.8, room: Some(3), tables: 2 };
+        let mut made = problem(seed, &shape);
+        made.people[3].body = 2;
+        made.exclusive = vec![vec![0, 1]];
+        let Ok(mut state) = State::with_fixed(&made) else { unreachable!("nothing is fixed") };
+        let mut random = Random::new(seed);
+        for _ in 0..300 {
+            let pair = random.below(made.pairs.len()) as u32;
+            let slow = |state: &State<'_>, slot: u32| {
+                let both = made.pairs[pair as usize];
+                made.allows(pair, slot)
+                    && [both.a, both.b]
+                        .iter()
+                        .all(|who| state.at(*who, slot) == NONE && state.has_room(*who, slot))
+                    && state.has_table(slot)
+                    && state.rival(pair).is_none()
+            };
+            let all = 0..slots as u32;
+            if state.slot(pair) == NONE {
+                let fits: Vec<u32> = all.clone().filter(|s| slow(&state, *s)).collect();
+                assert_eq!(fits, all.clone().filter(|s| state.fits(pair, *s)).collect::<Vec<_>>());
+                let from = random.below(slots) as u32;
+                let first = fits.iter().find(|s| **s >= from).or(fits.first()).copied();
+                assert_eq!(state.fitting(pair, from), first);
+                let mark = state.mark();
+                if let Some(slot) = first {
+                    state.put(pair, slot);
+                    if random.below(3) == 0 {
+                        state.back(mark);
+                    }
+                }
+            } else {
+                state.take(pair);
+            }
+            let open: Vec<u32> = all.filter(|s| made.allows(pair, *s)).collect();
+            assert_eq!(state.open_count(pair), open.len());
+            for (number, slot) in open.iter().enumerate() {
+                assert_eq!(state.open_slot(pair, number), *slot);
+            }
+        }
+    }
+}
+
+/// A day that is filled to the brim beforehand: whatever the search finds, the bounds are not below what is known to be
+/// possible.
+#[test]
+fn bounds_are_not_below_a_schedule_that_was_hidden() {
+    for (seed, people, slots, tables) in
+        [(1u64, 60usize, 7usize, 30u32), (2, 90, 5, 20), (3, 200, 10, 100)]
+    {
+        let mut random = Random::new(seed);
+        let mut made =
+            problem(seed, &Shape { people, slots, wanted: 0.05, free: 1.0, room: None, tables });
+        let (mut hidden, mut met, mut total) =
+            (std::collections::HashMap::new(), std::collections::HashSet::new(), 0);
+        for slot in 0..slots as u32 {
+            let mut order: Vec<u32> = (0..people as u32).collect();
+            for at in (1..people).rev() {
+                order.swap(at, random.below(at + 1));
+            }
+            for two in order.chunks_exact(2).take(tables as usize) {
+                let both = (two[0].min(two[1]), two[0].max(two[1]));
+                hidden.entry(both).or_insert(slot);
+            }
+        }
+        made.pairs.retain(|p| !hidden.contains_key(&(p.a, p.b)));
+        let mut planned: Vec<((u32, u32), u32)> = hidden.into_iter().collect();
+        planned.sort_unstable();
+        for ((a, b), _) in &planned {
+            let weight = 5_000 + random.below(5_001) as u32;
+            made.pairs.push(Pair { a: *a, b: *b, weight });
+            total += u64::from(weight);
+            met.extend([*a, *b]);
+        }
+        assert!(most_people(&made) as usize >= met.len());
+        for known in [0, total / 2, total] {
+            assert!(upper_bound(&made, known, &Stop::default()).is_ok_and(|bound| bound >= total));
+        }
+        let found = solved(&made);
+        assert_eq!(judged(&made, &found.slot_of), (found.people, found.total));
+        assert!(found.total_bound >= total && found.people_bound as usize >= met.len());
+        assert!(found.gap() <= 0.1, "{}", found.gap());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     /// Any schedule that keeps the rules is below both bounds, here one that takes pairs in a random order.
