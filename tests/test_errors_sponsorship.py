@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.arguments import HUGE, check_listed, check_well, check_wrong, ids, pairs
+from lib.arguments import HUGE, check_listed, check_well, check_wrong, ids, limits, pairs
 from lib.factory import ident, make_event
 
 pytestmark = pytest.mark.errors
@@ -37,12 +37,18 @@ CASES = {
     "fn_compute_match_score": ("p_event_id => :event, p_sponsor_id => :sponsor", {"p_event_id": ids(), "p_sponsor_id": ids()}),
     "simulate_match_score": ("p_event_id => :event, p_sponsor_id => :sponsor, p_overrides => '{}'", {
         "p_event_id": ids(), "p_sponsor_id": ids(), "p_overrides": OVERRIDES}),
+    "preview_sponsorship_matches": (
+        "p_per_event => 5, p_min_score => 0, p_weights => '{\"geo_fit\": 1}', p_event_ids => ARRAY[:event]::uuid[],"
+        " p_sponsor_ids => ARRAY[:sponsor]::uuid[], p_now => now()", {
+            "p_per_event": limits(1000, "p_per_event"), "p_weights": WEIGHTS, "p_now": [("NULL", "22004", "p_now")],
+            "p_min_score": [("NULL", "22004", "p_min_score")] + [(value, "22023", "p_min_score must be between 0 and 1") for value in
+                                                                 ("-0.1", "1.1", "'NaN'", "'infinity'")]}),
     "sponsor_fit_score": (PLAIN, PLAIN_WRONG),
     "sponsor_fit_metrics": (PLAIN, PLAIN_WRONG),
 }
 # Any text, list or number is one, and null is not known.
 NEVER_WRONG = {"p_annual_budget_cents", "p_preferred_categories", "p_event_categories", "p_regions", "p_event_regions",
-               "p_engagement_score", "p_ticket_conversion_rate", "p_objectives", "p_event_embedding"}
+               "p_event_ids", "p_sponsor_ids", "p_engagement_score", "p_ticket_conversion_rate", "p_objectives", "p_event_embedding"}
 
 
 @pytest.fixture(scope="module")

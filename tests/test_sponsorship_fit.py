@@ -368,6 +368,41 @@ def test_an_unknown_key_is_named_and_the_known_ones_listed(undone, market):
                  hint="annual_budget_cents.*add_categories.*event_regions.*geo_distribution.*engagement_score.*weights")
 
 
+# The market
+
+def test_a_preview_is_the_best_of_every_pair_on_the_market(undone, market):
+    alpha, beta = market
+    draw = random.Random(9)
+    sponsors = [undone.execute("INSERT INTO convene.sponsors (company_name) VALUES (%s) RETURNING id", [str(n)]).fetchone()[0] for n in range(30)]
+    for sponsor in sponsors:
+        write(undone, alpha.id, sponsor, random_case(draw))
+    # Equal sponsors in the order of their ids; one that left, and one that never came.
+    for sponsor in sponsors[:3]:
+        write(undone, alpha.id, sponsor, case(budget=10**12))
+    undone.execute("UPDATE convene.sponsors SET status = 'churned' WHERE id = %s", [sponsors[-1]])
+    undone.execute("DELETE FROM convene.sponsor_profiles WHERE sponsor_id = %s", [sponsors[-2]])
+    write(undone, beta.id, sponsors[4], random_case(draw))
+    live = [row[0] for row in undone.execute(
+        "SELECT s.id FROM convene.sponsors s JOIN convene.sponsor_profiles p ON p.sponsor_id = s.id WHERE s.status <> 'churned'")]
+    before = contents(undone)
+    for arguments, events, weights in (("", [alpha.id, beta.id], None), (f", p_event_ids => ARRAY['{beta.id}']::uuid[]", [beta.id], None),
+                                       (", p_weights => '{\"geo_fit\": 1}'", [alpha.id, beta.id], {"weights": {"geo_fit": 1}})):
+        expected = []
+        for event in sorted(events):
+            scores = {sponsor: undone.execute("SELECT (convene.simulate_match_score(%s, %s, %s)->>'score')::numeric",
+                                              [event, sponsor, Jsonb(weights or {})]).fetchone()[0] for sponsor in live}
+            best = sorted(scores, key=lambda sponsor: (-scores[sponsor], sponsor))[:7]
+            expected += [(event, sponsor, rank, scores[sponsor]) for rank, sponsor in enumerate(best, 1) if scores[sponsor] >= Decimal("0.4")]
+        assert undone.execute(f"SELECT * FROM convene.preview_sponsorship_matches(7, 0.4{arguments})").fetchall() == expected
+    assert contents(undone) == before
+    one = undone.execute("SELECT count(*), count(DISTINCT sponsor_id) FROM convene.preview_sponsorship_matches(p_sponsor_ids => %s)",
+                         [[sponsors[0], sponsors[-1]]]).fetchone()
+    assert one == (2, 1)
+    undone.execute("UPDATE convene.events SET status = 'draft' WHERE id = %s", [alpha.id])
+    assert undone.execute("SELECT DISTINCT event_id FROM convene.preview_sponsorship_matches()").fetchall() == [(beta.id,)]
+    assert undone.execute("SELECT * FROM convene.preview_sponsorship_matches(p_now => '2200-01-01')").fetchall() == []
+
+
 # Who may ask
 
 def test_who_may_look_at_a_fit(undone, market):

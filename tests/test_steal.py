@@ -157,6 +157,8 @@ CASES = {
                    "p_primary_contact_name": "N", "p_primary_contact_email": "n@example.org"},
     # Sponsorship
     "fn_compute_match_score(uuid,uuid)": lambda t: {"p_event_id": t.event, "p_sponsor_id": t.sponsor},
+    "preview_sponsorship_matches(integer,double precision,jsonb,uuid[],uuid[],timestamp with time zone)":
+        lambda t: {"p_event_ids": [t.event], "p_sponsor_ids": [t.sponsor]},
     "simulate_match_score(uuid,uuid,jsonb)":
         lambda t: {"p_event_id": t.event, "p_sponsor_id": t.sponsor, "p_overrides": Jsonb({"budget_factor": 2})},
 }

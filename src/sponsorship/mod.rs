@@ -3,4 +3,5 @@
 mod access;
 mod fit;
 pub mod inputs;
+mod preview;
 mod values;

@@ -15,6 +15,7 @@ use super::fit::{Fit, Shared, Wanted, combine};
 use super::sides::{Direction, Event, EventSide, Facts, Sponsor, SponsorSide};
 use super::weights::Weights;
 use crate::error::Result;
+use crate::pairs;
 use crate::similarity;
 use crate::stop::Stop;
 
@@ -193,6 +194,30 @@ impl Market {
         self.compute(weights, sponsors, events, stop, Fit::NONE, |fit| fit)
     }
 
+    /// The best sponsors of each event with their scores as they are stored, best first; of equal
+    /// scores the first in order. Memory for those alone.
+    ///
+    /// # Errors
+    /// [`crate::Error::Cancelled`] when `stop` was requested.
+    pub fn best(
+        &self,
+        weights: impl Fn(usize) -> Weights + Sync,
+        wanted: pairs::Wanted,
+        stop: &Stop,
+    ) -> Result<Vec<Vec<(u32, f64)>>> {
+        let mut all = vec![pairs::Best::in_order(wanted); self.events()];
+        self.tiles(&mut all, 1, 0..self.sponsors(), 0, stop, |event, range, best, marks| {
+            self.tile(event, range.clone(), &weights(event), marks, |at, fit| {
+                best[0].offer((range.start + at) as u32, fit.stored_score());
+            });
+        })?;
+        let scored = |(event, best): (usize, pairs::Best)| {
+            let score = |at| self.pair(at as usize, event, &weights(event)).stored_score();
+            best.into_indices().into_iter().map(|at| (at, score(at))).collect()
+        };
+        Ok(all.into_par_iter().enumerate().map(scored).collect())
+    }
+
     fn compute<T: Copy + Send>(
         &self,
         weights: impl Fn(usize) -> Weights + Sync,
@@ -204,30 +229,45 @@ impl Market {
     ) -> Result<Vec<T>> {
         let width = sponsors.len();
         let mut all = vec![empty; width * events.len()];
+        let first = events.start;
+        self.tiles(&mut all, width, sponsors.clone(), first, stop, |event, range, row, marks| {
+            let row = &mut row[range.start - sponsors.start..];
+            self.tile(event, range, &weights(event), marks, |at, fit| row[at] = wanted(fit));
+        })?;
+        Ok(all)
+    }
+
+    /// Walks through a tile of sponsors with a tile of events at a time; `all` has `width` places
+    /// for each event from `first` on, which are handed to `work`.
+    fn tiles<T: Send>(
+        &self,
+        all: &mut [T],
+        width: usize,
+        sponsors: Range<usize>,
+        first: usize,
+        stop: &Stop,
+        work: impl Fn(usize, Range<usize>, &mut [T], &mut Marks) + Sync,
+    ) -> Result<()> {
         if all.is_empty() {
-            return Ok(all);
+            return Ok(());
         }
-        let done = AtomicUsize::new(0);
+        let (done, events) = (AtomicUsize::new(0), all.len() / width);
         all.par_chunks_mut(width * EVENTS).enumerate().try_for_each_init(
             || self.marks(),
-            |marks, (tile, out)| {
+            |marks, (tile, places)| {
                 for from in sponsors.clone().step_by(SPONSORS) {
                     stop.check()?;
                     let range = from..(from + SPONSORS).min(sponsors.end);
-                    for (at, row) in out.chunks_mut(width).enumerate() {
-                        let event = events.start + tile * EVENTS + at;
-                        let row = &mut row[from - sponsors.start..];
-                        self.tile(event, range.clone(), &weights(event), marks, |at, fit| {
-                            row[at] = wanted(fit);
-                        });
+                    for (at, row) in places.chunks_mut(width).enumerate() {
+                        work(first + tile * EVENTS + at, range.clone(), row, marks);
                     }
                 }
-                let done = done.fetch_add(out.len() / width, Ordering::Relaxed);
-                stop.progress((done * 1000 / events.len()) as u32);
+                let tile = places.len() / width;
+                let done = done.fetch_add(tile, Ordering::Relaxed) + tile;
+                stop.progress((done * 1000 / events) as u32);
                 Ok(())
             },
-        )?;
-        Ok(all)
+        )
     }
 
     fn marks(&self) -> Marks {

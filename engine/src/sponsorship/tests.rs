@@ -263,6 +263,25 @@ proptest! {
     }
 
     #[test]
+    fn the_best_are_the_first_of_all_in_order(
+        sponsors in prop::collection::vec(any_sponsor(), 0..150), events in prop::collection::vec(any_event(), 0..40),
+        most in 1usize..5, least in prop::sample::select(vec![0.0, 0.4]),
+    ) {
+        let market = Market::new(&sponsors, &events);
+        let wanted = crate::pairs::Wanted { most, least };
+        let best = market.best(weights_of, wanted, &Stop::default()).unwrap();
+        prop_assert_eq!(best.len(), events.len());
+        for (at, found) in best.into_iter().enumerate() {
+            let mut all: Vec<(u32, f64)> = (0..).zip(&sponsors)
+                .map(|(index, sponsor)| (index, fit(sponsor, &events[at], &weights_of(at)).stored_score()))
+                .filter(|(_, score)| *score >= least).collect();
+            all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            all.truncate(most);
+            prop_assert_eq!(found, all);
+        }
+    }
+
+    #[test]
     fn order_case_and_repetition_make_no_difference(
         sponsor in any_sponsor(), event in any_event(), turn in 0usize..5,
     ) {
