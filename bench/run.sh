@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the benchmarks; a name runs one part. `security`, `networking`, `peers` and `leads` are files of their own; the
+# Runs the benchmarks; a name runs one part. `security`, `networking`, `meetings`, `peers` and `leads` are files of their own; the
 # first takes a divisor of its sizes, the others take the names of their parts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,8 +12,9 @@ networking() {
 case ${1:-} in
   security) exec "$python" bench/security.py "${@:2}" ;;
   networking) networking "${@:2}" ;;
+  meetings) exec "$python" bench/meetings.py "${@:2}" ;;
   peers) exec "$python" bench/peers.py "${@:2}" ;;
   leads) exec "$python" bench/leads.py "${@:2}" ;;
-  "") "$python" bench/recommendation.py && networking && "$python" bench/peers.py && "$python" bench/leads.py && exec "$python" bench/security.py ;;
+  "") "$python" bench/recommendation.py && networking && "$python" bench/meetings.py && "$python" bench/peers.py && "$python" bench/leads.py && exec "$python" bench/security.py ;;
   *) exec "$python" bench/recommendation.py "$@" ;;
 esac

@@ -217,6 +217,7 @@ COMMENT ON COLUMN convene.meeting_bookings.active IS 'False: over, so that it co
 COMMENT ON COLUMN convene.meeting_bookings.held_until IS 'Of a proposal: after this the row means nothing, and the person''s next booking removes it. Null: a meeting';
 CREATE INDEX idx_meeting_bookings_attendee ON convene.meeting_bookings (attendee_id);
 CREATE INDEX idx_meeting_bookings_event ON convene.meeting_bookings (event_id);
+CREATE INDEX idx_meeting_bookings_ends ON convene.meeting_bookings (person_id, upper(during)) WHERE active;
 CREATE INDEX idx_meeting_bookings_held ON convene.meeting_bookings (person_id, held_until) WHERE held_until IS NOT NULL;
 
 CREATE TABLE convene.meeting_places (

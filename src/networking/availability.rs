@@ -8,8 +8,8 @@ use super::calendars::{self, Look, Person, local, windows_sql};
 use super::moments::{finite, now as moment_of_now};
 use crate::auth;
 use crate::db;
-use crate::error::{OrRaise, Outcome, invalid, not_allowed, not_found, required};
-use crate::owner::{caller_is_service, with_owner};
+use crate::error::{OrRaise, Outcome, invalid, not_allowed, required};
+use crate::owner::with_owner;
 use crate::programme::{micros, moment};
 
 /// Whether an attendee has time for a meeting.
@@ -24,31 +24,30 @@ fn check_meeting_availability(
     check(p_attendee_id, p_start_time, p_end_time, p_now).or_raise()
 }
 
-/// Everything at once, authorisation included: this is asked for every slot that a page shows. Row 1: the attendee, if
-/// the caller may ask. Only bookings that touch the time are read, by the index that keeps them apart.
-const CHECK: &str = concat!(
-    "SELECT a.status <> 'cancelled'
-            AND NOT EXISTS (SELECT FROM convene.meeting_bookings b
-                             WHERE b.person_id = coalesce(a.profile_id, a.id) AND b.active AND b.during && tstzrange($2, $3)
-                               AND (b.held_until IS NULL OR b.held_until > $4)),
-            n.max_meetings_per_day,
-            CASE WHEN n.max_meetings_per_day > 0 THEN
-              (SELECT (c.meetings - (SELECT count(*) FROM convene.meeting_bookings h
-                                      WHERE h.person_id = c.person_id AND h.held_until <= $4 AND h.day = c.day))::int
-                 FROM convene.meeting_day_counts c
-                WHERE c.person_id = coalesce(a.profile_id, a.id)
-                  AND c.day = ($2 AT TIME ZONE (SELECT e.time_zone FROM convene.events e WHERE e.id = a.event_id))::date) END,
-            w.starts, w.ends
-       FROM convene.attendees a
-       LEFT JOIN convene.networking_preferences n ON n.attendee_id = a.id AND n.event_id = a.event_id
-       LEFT JOIN LATERAL (
-         SELECT u.starts, u.ends FROM convene.events e CROSS JOIN LATERAL ",
-    windows_sql!("n.availability_slots", "e.time_zone"),
-    " u WHERE e.id = a.event_id) w ON n.availability_slots <> '[]'
-      WHERE a.id = $1
-        AND ($5 OR (a.profile_id = $6 AND a.status <> 'cancelled')
-             OR a.event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())))"
-);
+/// This is asked for every slot that a page shows, and most of what it costs is to set a query up: so a small one, and
+/// others only for those who said when they have time. Bookings of a person are apart, so the first that ends after the
+/// beginning is the only one that can be in the way.
+const CHECK: &str = "
+    SELECT a.event_id, coalesce(a.profile_id, a.id), coalesce(a.profile_id = $5 AND a.status <> 'cancelled', false),
+           a.status <> 'cancelled'
+             AND coalesce((SELECT lower(b.during) >= $3 FROM convene.meeting_bookings b
+                            WHERE b.person_id = coalesce(a.profile_id, a.id) AND b.active AND upper(b.during) > $2
+                              AND (b.held_until IS NULL OR b.held_until > $4)
+                            ORDER BY upper(b.during) LIMIT 1), true),
+           n.max_meetings_per_day, n.availability_slots <> '[]'
+      FROM convene.attendees a
+      LEFT JOIN convene.networking_preferences n ON n.attendee_id = a.id AND n.event_id = a.event_id
+     WHERE a.id = $1";
+
+/// An attendee as far as the time that was asked about is concerned.
+struct Asked {
+    event_id: pgrx::Uuid,
+    person_id: pgrx::Uuid,
+    own: bool,
+    undisturbed: bool,
+    cap: Option<i32>,
+    has_windows: bool,
+}
 
 fn check(
     attendee_id: Option<pgrx::Uuid>,
@@ -57,45 +56,84 @@ fn check(
     now: Option<TimestampWithTimeZone>,
 ) -> Outcome<bool> {
     let caller = auth::caller()?;
-    let by_service = caller_is_service()?;
     if caller == auth::Caller::Anonymous {
         return Err(not_allowed("attendee"));
     }
     let id = required(attendee_id, "p_attendee_id")?;
-    // Who may not ask hears that before anything about the values.
-    let idle = (moment_of_now(), moment_of_now());
-    let arguments =
-        start.zip(end).filter(|(from, until)| micros(*from) < micros(*until)).unwrap_or(idle);
-    let moment = now.unwrap_or(idle.0);
-    let found = with_owner(|| {
-        db::read_one(
-            CHECK,
-            &[
-                id.into(),
-                arguments.0.into(),
-                arguments.1.into(),
-                moment.into(),
-                by_service.into(),
-                caller.person().into(),
-            ],
-            |row| {
-                let starts = row.get::<Vec<TimestampWithTimeZone>>(4)?;
-                let ends = row.get::<Vec<TimestampWithTimeZone>>(5)?.unwrap_or_default();
-                let windows = starts.map(|starts| {
-                    starts.into_iter().map(micros).zip(ends.into_iter().map(micros)).collect()
-                });
-                Ok((row.want::<bool>(1)?, row.get::<i32>(2)?, row.get::<i32>(3)?, windows))
-            },
-        )
+    with_owner(|| {
+        // Who may not ask hears that before anything about the values.
+        let idle = moment_of_now();
+        let times = start.zip(end).filter(|(from, until)| micros(*from) < micros(*until));
+        let (from, until) = times.unwrap_or((idle, idle));
+        let moment = now.unwrap_or(idle);
+        let arguments =
+            [id.into(), from.into(), until.into(), moment.into(), caller.person().into()];
+        let asked = db::read_one(CHECK, &arguments, |row| {
+            Ok(Asked {
+                event_id: row.want(1)?,
+                person_id: row.want(2)?,
+                own: row.want(3)?,
+                undisturbed: row.want(4)?,
+                cap: row.get(5)?,
+                has_windows: row.get(6)?.unwrap_or(false),
+            })
+        })?;
+        let asked = asked.ok_or_else(|| caller.refuse("attendee", id))?;
+        if !caller.is_service() && !asked.own && !managed(asked.event_id)? {
+            return Err(caller.refuse("attendee", id));
+        }
+        let wanted = span(start, end)?;
+        required(now, "p_now")?;
+        Ok(asked.undisturbed
+            && !is_full(&asked, from, moment)?
+            && (!asked.has_windows || windows(id)?.is_free(wanted.0, wanted.1)))
+    })
+}
+
+fn managed(event_id: pgrx::Uuid) -> Outcome<bool> {
+    const MANAGED: &str =
+        "SELECT 1 WHERE $1 = ANY (ARRAY(SELECT convene_private.my_managed_event_ids()))";
+    Ok(!db::read(MANAGED, &[event_id.into()], |_| Ok(()))?.is_empty())
+}
+
+/// Whether the day takes no more. Expired holds stay in the counts of days until the person's next booking, so they are
+/// taken off.
+fn is_full(
+    asked: &Asked,
+    from: TimestampWithTimeZone,
+    moment: TimestampWithTimeZone,
+) -> Outcome<bool> {
+    const HAD: &str = "
+        SELECT (c.meetings - (SELECT count(*) FROM convene.meeting_bookings h
+                               WHERE h.person_id = c.person_id AND h.held_until <= $4 AND h.day = c.day))::int
+          FROM convene.events e
+          JOIN convene.meeting_day_counts c ON c.person_id = $1 AND c.day = ($3 AT TIME ZONE e.time_zone)::date
+         WHERE e.id = $2";
+    let Some(cap) = asked.cap else { return Ok(false) };
+    if cap == 0 {
+        return Ok(true);
+    }
+    let arguments = [asked.person_id.into(), asked.event_id.into(), from.into(), moment.into()];
+    let had = db::read_one(HAD, &arguments, |row| row.want::<i32>(1))?;
+    Ok(had.unwrap_or(0) >= cap)
+}
+
+/// The times that somebody gave, as a calendar that is empty otherwise.
+fn windows(attendee_id: pgrx::Uuid) -> Outcome<Calendar> {
+    const WINDOWS: &str = concat!(
+        "SELECT u.starts, u.ends
+           FROM convene.networking_preferences n
+           JOIN convene.events e ON e.id = n.event_id
+          CROSS JOIN LATERAL ",
+        windows_sql!("n.availability_slots", "e.time_zone"),
+        " u WHERE n.attendee_id = $1"
+    );
+    let found = db::read_one(WINDOWS, &[attendee_id.into()], |row| {
+        let starts: Vec<TimestampWithTimeZone> = row.want(1)?;
+        let ends: Vec<TimestampWithTimeZone> = row.want(2)?;
+        Ok(starts.into_iter().map(micros).zip(ends.into_iter().map(micros)).collect())
     })?;
-    let Some((undisturbed, cap, had, windows)) = found else {
-        return Err(if by_service { not_found("attendee", id) } else { not_allowed("attendee") });
-    };
-    let wanted = span(start, end)?;
-    required(now, "p_now")?;
-    let is_full = cap.is_some_and(|cap| had.unwrap_or(0) >= cap);
-    let full = if is_full { vec![wanted] } else { vec![] };
-    Ok(undisturbed && Calendar { busy: vec![], windows, full }.is_free(wanted.0, wanted.1))
+    Ok(Calendar { busy: vec![], windows: found, full: vec![] })
 }
 
 /// A time that has a beginning and an end after it.
