@@ -214,6 +214,20 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
     ('follow_up_due(timestamp with time zone)', 'service',
      'Who is to be asked whether they are still in touch, 30, 60 or 90 days after they met; dispatch_due_prompts() asks. follow_up_rate: the share, 0 to 1, of those of the event who answered and are; null before anybody answered.'),
 
+    -- The marketplace
+    ('refresh_marketplace(text,timestamp with time zone)', 'service',
+     'Brings what the marketplace is read from up to date, and logs each part in mv_refresh_log. p_which: one of event_quality_scores, sponsor_event_fit_scores, package_cards, sponsor_cards, marketplace_analytics, mv_event_quality_scores, mv_sponsor_event_fit_scores; null for all. Only rows that changed are written. A part that fails is undone and logged as failed, and the others go on. Errors: 42501, 22023 for another name.'),
+    ('get_sponsor_recommendations(uuid,integer,double precision)', 'authenticated',
+     'For the event''s organization: sponsors that suit the event, best first, as last scored, without contact and budget; not those that were rejected. p_limit: 1 to 500, p_min_score: 0 to 1. Errors: 42501, 22004, 22023.'),
+    ('get_event_recommendations(uuid,integer,double precision)', 'authenticated',
+     'For whoever acts for the sponsor: events that suit it, best first, as last scored, with their quality (0 to 100) and what is to be had: available_packages, and of these affordable_packages (within the yearly budget and in its currency; null where no budget is known). p_limit: 1 to 500, p_min_score: 0 to 1. Errors: 42501, 22004, 22023.'),
+    ('semantic_sponsor_event_match(uuid,integer)', 'authenticated',
+     'For the event''s organization: sponsors of the market whose objectives are nearest to the event''s vector, with the cosine (-1 to 1) and the stored match_score, where there is one. p_limit: 1 to 500. Errors: 42501, 22004, 22023, 55000 for an event without a vector.'),
+    ('find_similar_sponsors(real[],integer,double precision,text)', 'authenticated',
+     'Sponsors of the market whose objectives are nearest to a vector (a vector of pgvector does as well), by cosine of at least p_threshold (-1 to 1): for organizers and the service all, for others their own. p_model: the model it is of; left out, the default one or the only one of its dimension. p_limit: 1 to 500. Errors: 22023 for a wrong dimension, naming both; 22004.'),
+    ('find_similar_events(real[],integer,double precision,text)', 'anon',
+     'Published and completed events whose vector is nearest to a vector, as find_similar_sponsors.'),
+
     -- Sponsorship: which sponsor fits which event
     ('fn_compute_match_score(uuid,uuid)', 'authenticated',
      'How well a sponsor and an event fit, computed now. score is 0 to 1: 0.25 budget_fit + 0.35 audience_overlap + 0.15 geo_fit + 0.15 engagement_quality + 0.10 objectives_similarity, or the weights of scoring_weights (surface sponsorship), rounded once to six decimals; audience_overlap is 0.6 categories + 0.4 geo. overlap_metrics has the parts, weights, contributions and coverage, the share of the weight that rests on data. For the sponsor''s people at events on the market, for an event''s staff with sponsors that take part or were matched. Errors: 42501 for others, 22004, 22023 for unusable weights.'),

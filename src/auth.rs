@@ -125,6 +125,17 @@ pub fn managed_event(id: Option<pgrx::Uuid>) -> Outcome<pgrx::Uuid> {
     event_by(MANAGED_EVENT, id, "event", "p_event_id")
 }
 
+const STAFFED_EVENT: &str = "
+    SELECT e.id
+      FROM convene.events e
+     WHERE e.id = $1
+       AND ($2 OR e.organization_id = ANY (ARRAY(SELECT convene_private.my_organization_ids())))";
+
+/// The event, if the caller is of its organization, in whatever role, or is the service: for reading.
+pub fn staffed_event(id: Option<pgrx::Uuid>) -> Outcome<pgrx::Uuid> {
+    event_by(STAFFED_EVENT, id, "event", "p_event_id")
+}
+
 const VISIBLE_SESSION: &str = "
     SELECT s.event_id
       FROM convene.sessions s

@@ -229,7 +229,7 @@ fn run_complete(
 }
 
 /// The numbers of an embedding that a client sent: no nulls, nothing that is not a number.
-fn numbers(values: Vec<Option<f32>>) -> Outcome<Vec<f32>> {
+pub(crate) fn numbers(values: Vec<Option<f32>>) -> Outcome<Vec<f32>> {
     values
         .into_iter()
         .enumerate()

@@ -271,7 +271,7 @@ fn refuse_foreign_schema() -> Outcome<()> {
 }
 
 /// The schema of pgvector, once its version is known to be new enough.
-fn vector_schema() -> Outcome<String> {
+pub fn vector_schema() -> Outcome<String> {
     const VECTOR: &str = "
         SELECT n.nspname::text, e.extversion::text
           FROM pg_catalog.pg_extension e

@@ -13,6 +13,7 @@ mod error;
 mod health;
 mod install;
 mod leads;
+mod marketplace;
 mod networking;
 mod outbox;
 mod owner;

@@ -86,7 +86,11 @@ impl Drop for Switched {
     }
 }
 
-fn enter(owner: pg_sys::Oid) -> Switched {
+/// Nobody may change roles, make temporary tables or defer triggers.
+const RESTRICTED: u32 =
+    pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+
+fn enter(owner: pg_sys::Oid, bounds: u32) -> Switched {
     let mut user = pg_sys::InvalidOid;
     let mut context = 0;
     // SAFETY: the two out-pointers live through the call; the guard undoes both steps.
@@ -94,12 +98,7 @@ fn enter(owner: pg_sys::Oid) -> Switched {
         pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
         let nest = pg_sys::NewGUCNestLevel();
         let switched = Switched { user, context, nest };
-        pg_sys::SetUserIdAndSecContext(
-            owner,
-            context
-                | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32
-                | pg_sys::SECURITY_RESTRICTED_OPERATION as i32,
-        );
+        pg_sys::SetUserIdAndSecContext(owner, context | bounds as i32);
         set_locally(c"search_path", c"pg_catalog, pg_temp");
         switched
     }
@@ -128,10 +127,26 @@ unsafe fn set_locally(name: &std::ffi::CStr, value: &std::ffi::CStr) {
 /// a trigger, an operator) can then act with more than the owner's own rights, whoever called.
 pub fn with_owner<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     let (_, owner) = ledger()?;
-    let switched = enter(owner);
+    let switched = enter(owner, RESTRICTED);
     let result = work();
     drop(switched);
     result
+}
+
+/// As [`with_owner`], for a statement that makes a temporary table: REFRESH MATERIALIZED VIEW
+/// CONCURRENTLY does. It restricts by itself whatever is in the view; roles cannot be changed.
+pub fn with_owner_refreshing<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let (_, owner) = ledger()?;
+    let switched = enter(owner, pg_sys::SECURITY_LOCAL_USERID_CHANGE);
+    let result = work();
+    drop(switched);
+    result
+}
+
+/// Sets a parameter of the server until the enclosing [`with_owner`] ends, on every way out of it.
+pub fn set_within_owner(name: &std::ffi::CStr, value: &std::ffi::CStr) {
+    // SAFETY: `with_owner` opened a nest level that it closes.
+    unsafe { set_locally(name, value) }
 }
 
 /// Refuses everyone who has not the rights of the data's owner.

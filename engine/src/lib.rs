@@ -7,6 +7,7 @@ pub mod error;
 pub mod evaluation;
 pub mod leads;
 pub mod learning;
+pub mod marketplace;
 pub mod networking;
 pub mod pairs;
 pub mod peers;

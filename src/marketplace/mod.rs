@@ -1,0 +1,7 @@
+//! The marketplace: what is computed ahead for its pages, and who and what is near to whom.
+
+mod attempt;
+mod near;
+mod quality;
+mod recommend;
+mod refresh;
