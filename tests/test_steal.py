@@ -161,6 +161,10 @@ CASES = {
         lambda t: {"p_event_ids": [t.event], "p_sponsor_ids": [t.sponsor]},
     "simulate_match_score(uuid,uuid,jsonb)":
         lambda t: {"p_event_id": t.event, "p_sponsor_id": t.sponsor, "p_overrides": Jsonb({"budget_factor": 2})},
+    # The marketplace
+    "get_sponsor_recommendations(uuid,integer,double precision)": lambda t: {"p_event_id": t.event},
+    "get_event_recommendations(uuid,integer,double precision)": lambda t: {"p_sponsor_id": t.sponsor},
+    "semantic_sponsor_event_match(uuid,integer)": lambda t: {"p_event_id": t.event},
 }
 
 
@@ -175,6 +179,8 @@ FOR_ORGANIZERS = {key for key in CASES if key.startswith((
     "score_event_leads", "predict_sponsor", "renewal_predictions", "start_renewal", "list_sponsors", "add_sponsor",
     "generate_event_matches", "networking_quality", "find_connectors",
     "send_peer_introduction", "suggested_prompt_times", "dispatch_due_prompts"))}
+# What anybody of the event's organization reads.
+FOR_STAFF = {key for key in CASES if key.startswith(("get_sponsor_recommendations", "semantic_sponsor"))}
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +221,9 @@ def world(db):
         connection.execute("GRANT authenticated, anon TO thief")
         peers, sync = add_peers(connection, alpha), add_crm_sync(connection, alpha)
         sponsor, lead, badge = add_leads(connection, alpha)
+        connection.execute("INSERT INTO convene.event_embeddings (event_id, embedding, embedding_model, source_text)"
+                           " SELECT event_id, embedding, embedding_model, 'x' FROM convene.session_embeddings WHERE event_id = %s LIMIT 1",
+                           [alpha.id])
         matched = add_networking(connection, alpha)
         connection.execute("INSERT INTO convene.outbox (topic, target_kind, target_id) VALUES ('crm', 'lead', gen_random_uuid())")
         work, work_token = connection.execute("SELECT id, lease_token FROM convene.claim_outbox('crm', 1, '1 day')").fetchone()
@@ -349,12 +358,25 @@ def test_only_organizers_organize(conn, world, signature, role):
             conn.execute(statement(signature, arguments), list(arguments.values()))
 
 
+@pytest.mark.parametrize("signature", sorted(FOR_STAFF), ids=name_of)
+def test_whoever_is_of_the_organization_reads(conn, world, signature):
+    """Also those who only look on; not who attends."""
+    alpha, _, victim = world
+    who, arguments = alpha.people[2].sub, CASES[signature](victim)
+    with conn.transaction(force_rollback=True):
+        with as_role(conn, "authenticated", who):
+            expect_error(conn, "42501", statement(signature, arguments), list(arguments.values()))
+        conn.execute("INSERT INTO convene.organization_members VALUES (%s, %s, NULL, 'viewer')", [alpha.organization, who])
+        with as_role(conn, "authenticated", who):
+            conn.execute(statement(signature, arguments), list(arguments.values()))
+
+
 @pytest.mark.parametrize("signature", CASES, ids=name_of)
 def test_the_owner_of_the_id_is_let_in(conn, world, surface, signature):
     """Else the refusals above would prove nothing."""
     alpha, _, victim = world
     role, sub = ("service_role", None) if surface[signature] == "service" else ("authenticated", alpha.people[0].sub)
-    if signature in FOR_ORGANIZERS:
+    if signature in FOR_ORGANIZERS | FOR_STAFF:
         sub = alpha.organizer
     with conn.transaction(force_rollback=True), as_role(conn, role, sub):
         arguments = CASES[signature](victim)
