@@ -126,7 +126,7 @@ const MARKETPLACE: &str = "
     state AS (
       SELECT EXISTS (SELECT FROM convene.sponsor_profiles) AND EXISTS (
                SELECT FROM convene.events WHERE status = 'published') AS needed,
-             (SELECT pg_catalog.max(m.ran_at) FROM convene.mv_refresh_log m) AS ran_at)
+             (SELECT pg_catalog.max(m.ran_at) FROM convene.mv_refresh_log m WHERE m.status = 'done') AS ran_at)
     SELECT 'marketplace',
            CASE WHEN s.needed AND coalesce(
                   s.ran_at < pg_catalog.now() - pg_catalog.make_interval(secs => l.hours * 3600), true)
@@ -135,7 +135,7 @@ const MARKETPLACE: &str = "
                 ELSE coalesce('refreshed at ' || s.ran_at, 'never refreshed') END,
            CASE WHEN s.needed AND coalesce(
                   s.ran_at < pg_catalog.now() - pg_catalog.make_interval(secs => l.hours * 3600), true)
-                THEN 'SELECT * FROM convene.mv_refresh_log ORDER BY ran_at DESC LIMIT 10;' END
+                THEN 'SELECT * FROM convene.refresh_marketplace();' END
       FROM state s, limits l";
 
 /// Sessions of events still to come that nothing can be compared with.

@@ -87,7 +87,7 @@ fn run(which: Option<&str>, now: Option<TimestampWithTimeZone>) -> Outcome<Vec<R
             lock(place as i32)?;
             (part.refresh)(now)
         });
-        let duration_ms = started.elapsed().as_secs_f64() * 1e3;
+        let duration_ms = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
         let (status, rows_changed, message) = match result {
             Ok(rows) => ("done", Some(rows), None),
             Err(message) => ("failed", None, Some(message)),
