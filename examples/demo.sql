@@ -70,6 +70,8 @@ ORDER BY f.similarity_score DESC;
 
 \ir demo/networking.sql
 
+\ir demo/meetings.sql
+
 \ir demo/leads.sql
 
 \ir demo/introduction.sql
