@@ -224,41 +224,54 @@ def crowd(conn, label, people):
     return event
 
 
-@pytest.mark.parametrize("wait", [0.15, 0.6, 1.2, 2.0, 3.0])
-def test_a_cancel_is_answered_at_once_and_leaves_nothing(db, conn, wait):
-    event = crowd(conn, f"cancel-{wait * 100:.0f}", 10_000)
+@pytest.mark.parametrize("strategy", ["top_k", "balanced"])
+def test_a_cancel_is_answered_within_half_a_second_and_leaves_nothing(db, conn, strategy):
+    """While it reads, computes and writes; and the session is as good as new."""
+    event = crowd(conn, f"cancel-{strategy[:3]}", 10_000)
+    rows = "SELECT count(*) FROM convene.matches WHERE event_id = %s"
+    answered = []
     with db.connect() as worker:
-        waiting = threading.Timer(wait, worker.cancel)
-        waiting.start()
-        cancelled = None
-        try:
-            worker.execute("SELECT convene.generate_event_matches(%s, 10)", [event.id])
-        except psycopg.errors.QueryCanceled:
-            cancelled = time.monotonic()
-        waiting.join()
-    if cancelled is None:
-        pytest.skip("it was done by then")
-    assert conn.execute("SELECT count(*) FROM convene.matches WHERE event_id = %s", [event.id]).fetchone()[0] == 0
-
-
-def test_a_cancel_takes_less_than_half_a_second(db, conn):
-    event = crowd(conn, "cancel-timed", 10_000)
-    with db.connect() as worker:
-        for wait in (0.3, 0.8, 1.5):
+        for wait in (0.1, 0.3, 0.6, 1.0, 1.5, 2.5):
             asked = []
             timer = threading.Timer(wait, lambda: (asked.append(time.monotonic()), worker.cancel()))  # noqa: B023
             timer.start()
             try:
-                worker.execute("SELECT convene.generate_event_matches(%s, 10, p_strategy => 'balanced')", [event.id])
+                with worker.transaction(force_rollback=True):
+                    worker.execute("SELECT convene.generate_event_matches(%s, 10, p_strategy => %s)", [event.id, strategy])
             except psycopg.errors.QueryCanceled:
-                assert time.monotonic() - asked[0] < 0.5, wait
+                answered.append(time.monotonic() - asked[0])
             timer.join()
-    assert conn.execute("SELECT count(*) FROM convene.matches WHERE event_id = %s", [event.id]).fetchone()[0] == 0
+            # A cancel that came too late for the call is for whatever comes next.
+            try:
+                worker.execute("SELECT pg_sleep(0.05)")
+            except psycopg.errors.QueryCanceled:
+                pass
+            assert conn.execute(rows, [event.id]).fetchone()[0] == 0
+        assert conn.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()[0] == 0
+        small = market(conn, f"after-{strategy[:3]}", 30)
+        assert run(worker, small, 3)["suggested"] > 0
+    assert len(answered) >= 3 and max(answered) < 0.5
 
 
-def test_above_the_size_that_is_weighed_whole_the_limit_holds_and_nobody_is_left_out(conn):
-    event = crowd(conn, "large", 1_800)
-    report = run(conn, event, 5, p_max_incoming=5)
+@pytest.mark.parametrize("algorithm", ["hybrid", "goal_based"])
+def test_a_large_event_is_told_what_the_balanced_choice_would_come_to(conn, algorithm):
+    event = crowd(conn, f"told-{algorithm[:4]}", 1_600)
+    with conn.transaction(force_rollback=True):
+        chosen = run(conn, event, 5, p_algorithm=algorithm, p_strategy="balanced")["balanced"]
+    report = run(conn, event, 5, p_algorithm=algorithm)
+    told = report["balanced"]
+    assert report["strategy"] == "top_k" and told["estimated"] and "estimated" not in chosen
+    assert told["most_incoming"] <= 5
+    assert told["expected_mutual_matches"] > report["top_k"]["expected_mutual_matches"]
+    assert told["exposure_gini"] < report["top_k"]["exposure_gini"]
+    # It is no more than what can be had, and not much less.
+    assert 0.85 * chosen["expected_mutual_matches"] <= told["expected_mutual_matches"] <= chosen["upper_bound"]
+
+
+@pytest.mark.parametrize("algorithm", ["hybrid", "goal_based"])
+def test_above_the_size_that_is_weighed_whole_the_limit_holds_and_nobody_is_left_out(conn, algorithm):
+    event = crowd(conn, f"large-{algorithm[:4]}", 1_800)
+    report = run(conn, event, 5, p_max_incoming=5, p_algorithm=algorithm)
     balanced = report["balanced"]
     assert balanced["most_incoming"] <= 5 and balanced["without_suggestion"] == 0
     assert balanced["expected_mutual_matches"] >= report["top_k"]["expected_mutual_matches"]

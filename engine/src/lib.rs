@@ -20,6 +20,7 @@ pub mod similarity;
 pub mod sponsorship;
 pub mod stop;
 pub mod text;
+mod threads;
 
 pub use error::{Error, Result};
 pub use stop::Stop;

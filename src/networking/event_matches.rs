@@ -1,11 +1,15 @@
 //! Suggestions for everybody at an event at once.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Instant;
 
+use convene_engine::Stop;
 use convene_engine::networking::{
-    Algorithm, Asked, Outlook, Plan, Scorer, Strategy, everybody, share,
+    Algorithm, Asked, MetBefore, Outlook, Plan, Scorer, Strategy, Ties, balanced_instead,
+    everybody, share,
 };
+use convene_engine::pairs::Excluded;
 use pgrx::prelude::*;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -76,6 +80,21 @@ fn asked(
     Ok(Asked { per_attendee, least, incoming, strategy })
 }
 
+/// What the computation needs, for as long as it takes.
+struct Work {
+    event: Arc<Event>,
+    ties: Ties,
+    excluded: Excluded,
+    open: Vec<(u32, u32)>,
+}
+
+impl Work {
+    fn scorer(&self, algorithm: Algorithm, met: MetBefore) -> Scorer<'_> {
+        let (weights, mean) = self.event.mean;
+        Scorer::new(&self.event.crowd, &self.ties, algorithm, weights, mean, met)
+    }
+}
+
 fn generate(
     event_id: pgrx::Uuid,
     algorithm: Algorithm,
@@ -94,25 +113,42 @@ fn generate(
     let read = started.elapsed();
 
     let (met, company) = (context.met_before(), context.company());
-    let (of_job, ties) = (event.clone(), circle.ties);
-    let (plan, rows) = parallel::run("matching people", move |stop| {
-        let (weights, mean) = of_job.mean;
-        let scorer = Scorer::new(&of_job.crowd, &ties, algorithm, weights, mean, met);
-        let plan = everybody(&scorer, &excluded, &open, asked, stop)?;
+    let work = Arc::new(Work { event: event.clone(), ties: circle.ties, excluded, open });
+    let of_job = Arc::clone(&work);
+    let (mut plan, rows) = parallel::run("matching people", move |stop| {
+        let scorer = of_job.scorer(algorithm, met);
+        let plan = everybody(&scorer, &of_job.excluded, &of_job.open, asked, stop)?;
         let rows: Vec<store::Row> = plan
             .suggestions
             .par_iter()
-            .map(|s| store::row(&of_job, &scorer, company, s.a, s.b))
+            .map(|s| store::row(&of_job.event, &scorer, company, s.a, s.b))
             .collect();
         Ok((plan, rows))
     })?;
     let computed = started.elapsed();
+    // What the other choice would come to is found out while this one is written.
+    let instead = match plan.balanced {
+        Some(_) => None,
+        None => {
+            Some(parallel::start("weighing the balanced choice", &Stop::default(), move |stop| {
+                let scorer = work.scorer(algorithm, met);
+                balanced_instead(&scorer, &work.excluded, &work.open, asked, stop)
+            })?)
+        }
+    };
+    let estimated = instead.is_some();
     let (old, new): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|row| rows_there.contains(&(row.a, row.b)));
     let changed = store::keep(event_id, algorithm, &old, now, until)?
         + store::add(event_id, algorithm, &new, now, until)?;
+    if let Some(job) = instead {
+        plan.balanced = Some(job.wait()?);
+    }
     let ms = |time: std::time::Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
     let mut report = report(&event, algorithm, asked, &plan);
+    if estimated {
+        report["balanced"]["estimated"] = json!(true);
+    }
     report["expired"] = json!(expired);
     report["changed"] = json!(changed);
     report["milliseconds"] = json!({

@@ -141,7 +141,7 @@ fn features(
 ) -> Outcome<(Vec<Profile>, Complements, Crowd, f64)> {
     let few = people.len() < MANY;
     let make = move || {
-        let people: Vec<Profile> = people.into_iter().map(Profile::tidy).collect();
+        let people = Profile::tidy_all(people);
         let crowd = Crowd::new(&people, &complements);
         let mean = Scorer::mean_of(&crowd, weights);
         (people, complements, crowd, mean)

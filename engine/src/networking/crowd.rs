@@ -7,6 +7,7 @@ use super::profile::{Profile, Role, word};
 use crate::pairs::Sets;
 use crate::similarity::Cosines;
 use crate::text;
+use crate::threads;
 
 /// The small facts of a person. Numbers stand for words; 0 is unknown.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +44,7 @@ impl Crowd {
     #[must_use]
     pub fn new(people: &[Profile], complements: &Complements) -> Self {
         let topics: Vec<Vec<String>> =
-            people.iter().map(|p| p.topics.iter().map(|t| word(t)).collect()).collect();
+            threads::map(people, |p| p.topics.iter().map(|t| word(t)).collect());
         let (cosines, has_vector) = cosines(people);
         let mut industries = HashMap::new();
         Self {
@@ -84,16 +85,23 @@ fn interests(person: &Profile) -> String {
 
 /// People who say the same have the same vector, which is computed once.
 fn cosines(people: &[Profile]) -> (Cosines, Vec<bool>) {
-    let mut known: HashMap<String, Vec<f32>> = HashMap::new();
+    let said = threads::map(people, interests);
+    let (mut numbers, mut distinct) = (HashMap::new(), Vec::new());
+    let number = |said: &str| -> usize {
+        *numbers.entry(said.to_owned()).or_insert_with(|| {
+            distinct.push(said.to_owned());
+            distinct.len() - 1
+        })
+    };
+    let of_person: Vec<usize> = said.iter().map(String::as_str).map(number).collect();
+    let vectors = threads::map(&distinct, |said| text::embed(said));
+    let directed: Vec<bool> =
+        vectors.iter().map(|vector| vector.iter().any(|component| *component != 0.0)).collect();
     let mut cosines = Cosines::new(text::DIMENSIONS, people.len());
-    let mut has = Vec::with_capacity(people.len());
-    for person in people {
-        let said = interests(person);
-        let vector = known.entry(said).or_insert_with_key(|said| text::embed(said));
-        has.push(vector.iter().any(|component| *component != 0.0));
-        cosines.push(vector);
+    for at in &of_person {
+        cosines.push(&vectors[*at]);
     }
-    (cosines, has)
+    (cosines, of_person.iter().map(|at| directed[*at]).collect())
 }
 
 fn traits(person: &Profile, industries: &mut HashMap<String, u32>) -> Traits {

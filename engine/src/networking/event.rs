@@ -13,10 +13,23 @@ use crate::stop::Stop;
 /// Up to so many people every pair is weighed against every other; above it the most promising of
 /// each, found anew as prices become known.
 const COMPLETE: usize = 1_500;
-/// How many promising partners of each person, for each suggestion that they get.
-const PROMISING: usize = 5;
-/// Times that the promising are looked for at the prices of the time before.
-const LOOKS: usize = 3;
+/// How closely a large event is looked at for a balanced choice.
+#[derive(Clone, Copy)]
+struct Effort {
+    /// How many promising partners of each person, for each suggestion that they get.
+    promising: usize,
+    /// Times that the promising are looked for, at the prices of the time before.
+    looks: usize,
+}
+/// For a choice that is to be made.
+const CLOSELY: Effort = Effort { promising: 5, looks: 3 };
+/// To know about what it would come to.
+const AT_A_GLANCE: Effort = Effort { promising: 2, looks: 1 };
+/// The fewest promising partners that are looked for.
+const AT_LEAST: usize = 20;
+/// By how much equals are told apart, each person their own way: by their number, all would be sent to
+/// the same few.
+const APART: f64 = 1e-6;
 /// What a pair is worth that one side gets nothing from, for each point of the other's: little, so
 /// that such pairs are only taken where nothing else is left.
 const ONE_SIDED: f64 = 1e-6;
@@ -105,7 +118,8 @@ pub struct Plan {
     pub suggestions: Vec<Suggestion>,
     /// The best of each person.
     pub top_k: Outlook,
-    /// The balanced choice; not computed for a large event that did not ask for it.
+    /// The balanced choice; for a large event that did not ask for it, [`balanced_instead`] says about
+    /// what it would come to.
     pub balanced: Option<Outlook>,
 }
 
@@ -143,7 +157,7 @@ pub fn everybody(
     stop: &Stop,
 ) -> Result<Plan> {
     let compared = asked.strategy == Strategy::Balanced || scorer.people() <= COMPLETE;
-    let parts = if compared { 2 + LOOKS } else { 1 };
+    let parts = if compared { 2 + CLOSELY.looks } else { 1 };
     let of_each = of_each(scorer, excluded, asked, &stop.part(0, parts))?;
     let top_k = pairs_of(scorer, &of_each);
     let outlook_of_each = outlook(scorer.people(), &top_k, asked, None);
@@ -151,13 +165,29 @@ pub fn everybody(
         return Ok(Plan { suggestions: top_k, top_k: outlook_of_each, balanced: None });
     }
     let standing = standing(scorer, excluded, open, asked);
-    let (balanced, bound) = balanced(scorer, excluded, &standing, asked, stop)?;
+    let (balanced, bound) = balanced(scorer, excluded, &standing, asked, CLOSELY, stop)?;
     let outlook_of_balanced = outlook(scorer.people(), &balanced, asked, Some(bound));
     let suggestions = match asked.strategy {
         Strategy::Balanced => balanced,
         Strategy::TopK => top_k,
     };
     Ok(Plan { suggestions, top_k: outlook_of_each, balanced: Some(outlook_of_balanced) })
+}
+
+/// What a balanced choice would come to at a large event: no less than this.
+///
+/// # Errors
+/// [`Error::Cancelled`] when `stop` was requested.
+pub fn balanced_instead(
+    scorer: &Scorer<'_>,
+    excluded: &Excluded,
+    open: &[(u32, u32)],
+    asked: Asked,
+    stop: &Stop,
+) -> Result<Outlook> {
+    let standing = standing(scorer, excluded, open, asked);
+    let (chosen, _) = balanced(scorer, excluded, &standing, asked, AT_A_GLANCE, stop)?;
+    Ok(outlook(scorer.people(), &chosen, asked, None))
 }
 
 fn of_each(
@@ -220,6 +250,7 @@ fn balanced(
     excluded: &Excluded,
     standing: &[Suggestion],
     asked: Asked,
+    effort: Effort,
     stop: &Stop,
 ) -> Result<(Vec<Suggestion>, f64)> {
     let people = scorer.people();
@@ -240,7 +271,7 @@ fn balanced(
         let prices = prices(&edges, &caps, stop)?;
         (edges, prices)
     } else {
-        worth.promising(excluded, &fixed, &caps, most as usize, stop)?
+        worth.promising(excluded, &fixed, &caps, (effort, most as usize), stop)?
     };
     let chosen = balance(&edges, &caps, &prices, &served, stop)?;
     let fixed_worth: f64 = standing.iter().map(|one| one.pair.of * one.pair.to).sum();
@@ -300,14 +331,14 @@ impl Worth<'_> {
         excluded: &Excluded,
         fixed: &std::collections::HashSet<(u32, u32)>,
         caps: &[u32],
-        most: usize,
+        (effort, most): (Effort, usize),
         stop: &Stop,
     ) -> Result<(Vec<Edge>, Vec<f64>)> {
-        let wanted = Wanted { most: (PROMISING * most).max(20), least: 0.0 };
+        let wanted = Wanted { most: (effort.promising * most).max(AT_LEAST), least: 0.0 };
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         let mut edges = Vec::new();
-        for look in 0..LOOKS {
-            let stop = stop.part(1 + look, 2 + LOOKS);
+        for look in 0..effort.looks {
+            let stop = stop.part(1 + look, 2 + effort.looks);
             let found = best_of_all(&self, excluded, self.scorer.people(), wanted, &stop)?;
             pairs.extend(found.iter().enumerate().flat_map(|(a, list)| {
                 list.iter().map(move |b| ((a as u32).min(*b), (a as u32).max(*b)))
@@ -329,9 +360,11 @@ impl Worth<'_> {
 }
 
 impl Worth<'_> {
-    /// A worth and two prices, each between 0 and a little more than 1, into 0 to 1.
+    /// A worth and two prices, each between 0 and a little more than 1, into 0 to 1; equals apart.
     fn beyond(&self, worth: f64, of: usize, other: usize) -> f64 {
-        (worth - self.prices[of] - self.prices[other] + 2.1) / 3.2
+        let apart = ((of ^ other) as u32).wrapping_mul(0x9e37_79b1) >> 8;
+        let apart = APART * f64::from(apart) / f64::from(1 << 24);
+        (worth + apart - self.prices[of] - self.prices[other] + 2.1) / 3.2
     }
 }
 
@@ -340,6 +373,17 @@ impl Score for Worth<'_> {
         let start = with.start;
         // Whoever may be above the least score is looked at again.
         let least = self.least - 2.0 * self.scorer.off();
+        if let Some(directions) = self.scorer.goal_directions(of, with.clone()) {
+            for ((score, (own, theirs)), other) in scores.iter_mut().zip(directions).zip(with) {
+                let worth = if own.max(theirs) + TOLERANCE >= least {
+                    own * theirs + ONE_SIDED * own.max(theirs)
+                } else {
+                    f64::NAN
+                };
+                *score = self.beyond(worth, of, other);
+            }
+            return;
+        }
         self.scorer.each(of, with, |other, pair| {
             scores[other - start] = self.beyond(self.of_those_from(&pair, least), of, other);
         });

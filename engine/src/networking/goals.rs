@@ -6,8 +6,10 @@
 //! between them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use super::profile::{Profile, word};
+use crate::threads;
 
 /// Up to this many words of bits a set is a row of bits, above it a sorted list.
 const MOST_WORDS: usize = 16;
@@ -127,10 +129,20 @@ pub(super) struct Goals {
     offers: Side,
 }
 
+/// A word of bits for each person.
+struct Single<'a> {
+    wants: &'a [u64],
+    offers: &'a [u64],
+    /// The wants that their offers meet.
+    met: &'a [u64],
+    /// The offers that meet their wants.
+    sought: &'a [u64],
+}
+
 impl Goals {
     pub(super) fn new(people: &[Profile], complements: &Complements) -> Self {
         let words = |of: fn(&Profile) -> &Vec<String>| -> Vec<Vec<String>> {
-            people.iter().map(|p| of(p).iter().map(|written| word(written)).collect()).collect()
+            threads::map(people, |p| of(p).iter().map(|written| word(written)).collect())
         };
         let (wants, offers) = (words(|p| &p.looking_for), words(|p| &p.can_offer));
         let offered: BTreeSet<&str> = offers.iter().flatten().map(String::as_str).collect();
@@ -179,24 +191,43 @@ impl Goals {
 
     /// As [`Goals::one`] for many, by the shortest way where the vocabulary is small and every
     /// complement is a full one.
-    pub(super) fn row(&self, of: usize, with: std::ops::Range<usize>, scores: &mut [f64]) {
-        let single = (
-            self.wants.own.single(),
-            self.offers.own.single(),
-            self.wants.answered.first().and_then(Rows::single),
-            self.offers.answered.first().and_then(Rows::single),
-        );
-        if let ([step], (Some(wants), Some(offers), Some(met), Some(sought))) =
-            (self.steps.as_slice(), single)
-        {
+    pub(super) fn row(&self, of: usize, with: Range<usize>, scores: &mut [f64]) {
+        if let Some((step, single)) = self.single() {
             let shares = (step * self.wants.share[of], step * self.offers.share[of]);
-            let others = (&met[with.clone()], &sought[with]);
-            kernels::shares((wants[of], offers[of]), others, shares, scores);
+            let own = (single.wants[of], single.offers[of]);
+            let others = (&single.met[with.clone()], &single.sought[with]);
+            kernels::shares(own, others, shares, scores);
             return;
         }
         for (score, to) in scores.iter_mut().zip(with) {
             *score = self.one(of, to);
         }
+    }
+
+    /// What each of many gets of one person.
+    pub(super) fn column(&self, to: usize, with: Range<usize>, scores: &mut [f64]) {
+        if let Some((step, single)) = self.single() {
+            let theirs = (single.met[to], single.sought[to]);
+            let others = (&single.wants[with.clone()], &single.offers[with.clone()]);
+            let shares = (&self.wants.share[with.clone()], &self.offers.share[with]);
+            kernels::shares_of_many(theirs, others, shares, step, scores);
+            return;
+        }
+        for (score, of) in scores.iter_mut().zip(with) {
+            *score = self.one(of, to);
+        }
+    }
+
+    /// The words as one word of bits each, where they fit one and there is one level.
+    fn single(&self) -> Option<(f64, Single<'_>)> {
+        let [step] = self.steps.as_slice() else { return None };
+        let single = Single {
+            wants: self.wants.own.single()?,
+            offers: self.offers.own.single()?,
+            met: self.wants.answered.first()?.single()?,
+            sought: self.offers.answered.first()?.single()?,
+        };
+        Some((*step, single))
     }
 
     /// Whether the two have said enough for a comparison: one's wants and the other's offers.
@@ -289,6 +320,22 @@ mod kernels {
         for ((met, sought), score) in others.0.iter().zip(others.1).zip(out) {
             let wants = f64::from((own.0 & met).count_ones()) * share.0;
             let offers = f64::from((own.1 & sought).count_ones()) * share.1;
+            *score = if wants > offers { wants } else { offers };
+        }
+    }
+
+    #[multiversion(targets("x86_64+avx2+popcnt", "x86_64+popcnt"))]
+    pub(super) fn shares_of_many(
+        theirs: (u64, u64),
+        others: (&[u64], &[u64]),
+        share: (&[f64], &[f64]),
+        step: f64,
+        out: &mut [f64],
+    ) {
+        let own = others.0.iter().zip(others.1).zip(share.0.iter().zip(share.1));
+        for (((wants, offers), share), score) in own.zip(out) {
+            let wants = f64::from((wants & theirs.0).count_ones()) * (step * share.0);
+            let offers = f64::from((offers & theirs.1).count_ones()) * (step * share.1);
             *score = if wants > offers { wants } else { offers };
         }
     }

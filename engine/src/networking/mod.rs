@@ -21,7 +21,9 @@ pub use algorithm::{Algorithm, PARTS, Weights};
 pub use balanced::{Edge, balance, prices, upper_bound};
 pub use connectors::{Connector, connectors};
 pub use crowd::{Crowd, Traits};
-pub use event::{Asked, Outlook, Plan, Strategy, Suggestion, everybody, one_person, settled};
+pub use event::{
+    Asked, Outlook, Plan, Strategy, Suggestion, balanced_instead, everybody, one_person, settled,
+};
 pub use goals::Complements;
 pub use measure::{expected_matches, gini};
 pub use profile::{Profile, Role, Stage, share, word};

@@ -1,6 +1,7 @@
 //! What an attendee says of themselves.
 
 use crate::error::{Error, Result};
+use crate::threads;
 
 /// How far a company is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,6 +123,12 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Every profile as [`Profile::tidy`] leaves it.
+    #[must_use]
+    pub fn tidy_all(people: Vec<Self>) -> Vec<Self> {
+        threads::map_into(people, Self::tidy)
+    }
+
     /// A profile whose words are free of repetitions and blanks, in the order in which they were
     /// written.
     #[must_use]

@@ -6,6 +6,7 @@ use super::algorithm::{Algorithm, PARTS, Weights};
 use super::crowd::{Crowd, Traits};
 use super::ties::{Tie, Ties};
 use crate::pairs::{Score, TILE};
+use crate::threads;
 
 /// Years of experience beyond which a difference counts no more.
 const FAR_APART_YEARS: f64 = 20.0;
@@ -89,14 +90,26 @@ impl<'a> Scorer<'a> {
         let ties = Ties::default();
         let scorer =
             Scorer::new(crowd, &ties, Algorithm::Hybrid, weights, 0.0, MetBefore::Lowers(1.0));
-        let (mut sum, mut pairs) = (0.0, 0_usize);
-        each_pair(crowd.len(), |a, b| {
+        let of_pair = |(sum, pairs): (f64, usize), a, b| {
             let pair = scorer.pair(a, b);
             if pair.coverage > 0.0 {
-                sum += (pair.of + pair.to) / pair.coverage / 2.0;
-                pairs += 1;
+                (sum + (pair.of + pair.to) / pair.coverage / 2.0, pairs + 1)
+            } else {
+                (sum, pairs)
             }
-        });
+        };
+        let (people, nothing) = (crowd.len(), (0.0, 0));
+        // Part by part, so that the sum is the same on however many threads.
+        let parts = if people * people.saturating_sub(1) / 2 <= MEAN_OVER {
+            threads::count(people, |a| (a + 1..people).fold(nothing, |sum, b| of_pair(sum, a, b)))
+        } else {
+            let strides = strides(people);
+            threads::count(strides.len(), |at| {
+                (0..people).fold(nothing, |sum, a| of_pair(sum, a, (a + strides[at]) % people))
+            })
+        };
+        let (sum, pairs) =
+            parts.iter().fold((0.0, 0), |all, part| (all.0 + part.0, all.1 + part.1));
         if pairs == 0 { 0.0 } else { sum / pairs as f64 }
     }
 
@@ -271,20 +284,45 @@ impl<'a> Scorer<'a> {
     }
 }
 
+impl Scorer<'_> {
+    /// Where goals are all that counts: both directions of a person and at most a tile of others. NaN
+    /// where the two may not be.
+    pub(super) fn goal_directions(
+        &self,
+        of: usize,
+        with: Range<usize>,
+    ) -> Option<impl Iterator<Item = (f64, f64)>> {
+        if self.algorithm != Algorithm::Goals {
+            return None;
+        }
+        let (mut own, mut theirs) = ([0.0; TILE], [0.0; TILE]);
+        let count = with.len();
+        self.crowd.goals.row(of, with.clone(), &mut own[..count]);
+        self.crowd.goals.column(of, with.clone(), &mut theirs[..count]);
+        self.lower_those_met(of, &with, &mut own[..count]);
+        self.lower_those_met(of, &with, &mut theirs[..count]);
+        Some(own.into_iter().zip(theirs).take(count))
+    }
+
+    fn lower_those_met(&self, of: usize, with: &Range<usize>, scores: &mut [f64]) {
+        for (to, tie) in self.ties.of(of) {
+            let to = *to as usize;
+            if tie.met && with.contains(&to) {
+                match self.met {
+                    MetBefore::Excludes => scores[to - with.start] = f64::NAN,
+                    MetBefore::Lowers(share) => scores[to - with.start] *= share,
+                }
+            }
+        }
+    }
+}
+
 impl Score for Scorer<'_> {
     fn row(&self, of: usize, with: Range<usize>, scores: &mut [f64]) {
         let start = with.start;
         if self.algorithm == Algorithm::Goals {
             self.crowd.goals.row(of, with.clone(), scores);
-            for (to, tie) in self.ties.of(of) {
-                let to = *to as usize;
-                if tie.met && with.contains(&to) {
-                    match self.met {
-                        MetBefore::Excludes => scores[to - start] = f64::NAN,
-                        MetBefore::Lowers(share) => scores[to - start] *= share,
-                    }
-                }
-            }
+            self.lower_those_met(of, &with, scores);
             return;
         }
         self.each(of, with, |other, pair| scores[other - start] = self.ranked(&pair));
@@ -301,26 +339,10 @@ impl Score for Scorer<'_> {
     }
 }
 
-/// Calls `each` for all pairs of `n` people, or for [`MEAN_OVER`] of them in even steps.
-fn each_pair(n: usize, mut each: impl FnMut(usize, usize)) {
-    if n < 2 {
-        return;
-    }
-    if n * (n - 1) / 2 <= MEAN_OVER {
-        for a in 0..n {
-            for b in a + 1..n {
-                each(a, b);
-            }
-        }
-        return;
-    }
-    let turns = MEAN_OVER / n;
-    for turn in 1..=turns.max(1) {
-        let stride = (turn * (n - 1) / (turns.max(1) + 1)).max(1);
-        for a in 0..n {
-            each(a, (a + stride) % n);
-        }
-    }
+/// How far apart, by number and round a circle, the people of evenly spread pairs are.
+fn strides(people: usize) -> Vec<usize> {
+    let turns = (MEAN_OVER / people).max(1);
+    (1..=turns).map(|turn| (turn * (people - 1) / (turns + 1)).max(1)).collect()
 }
 
 /// Between one half, for a faint tie, and 1.

@@ -140,6 +140,12 @@ fn rows_are_what_pairs_are() {
                     let exact = scorer.exact(of, to);
                     assert!(exact.to_bits() == one.to_bits() || exact.is_nan() && one.is_nan());
                 }
+                let Some(directions) = scorer.goal_directions(of, 5..65) else { continue };
+                for (to, (own, theirs)) in (5..65).zip(directions) {
+                    let pair = scorer.pair(of, to);
+                    let near = (own - pair.of).abs() < NEAR && (theirs - pair.to).abs() < NEAR;
+                    assert!(near || own.is_nan() && scorer.ranked(&pair).is_nan());
+                }
             }
         }
     }
