@@ -120,7 +120,7 @@ def bound(reference, cap):
 @pytest.mark.parametrize("seed,zipf", SEEDS)
 def test_balanced_is_near_the_bound_and_fairer(conn, seed, zipf):
     """M as the design defines it, on the numbers of the reference."""
-    event = market(conn, f"zipf-{seed}", 90, seed=seed, zipf=zipf)
+    event = market(conn, f"zipf-{seed}", 150, seed=seed, zipf=zipf)
     reference = Everybody(conn, event)
     chosen, reports = {}, {}
     for strategy in ("top_k", "balanced"):

@@ -7,7 +7,7 @@ use super::balanced::{Edge, balance, prices, upper_bound};
 use super::measure::{expected_matches, gini, shown};
 use super::score::{Pair, Scorer};
 use crate::error::{Error, Result};
-use crate::pairs::{Excluded, Score, TOLERANCE, Wanted, best_of, best_of_all, best_of_each};
+use crate::pairs::{Excluded, Score, TILE, TOLERANCE, Wanted, best_of, best_of_all, best_of_each};
 use crate::stop::Stop;
 
 /// Up to so many people every pair is weighed against every other; above it the most promising of
@@ -20,16 +20,22 @@ struct Effort {
     promising: usize,
     /// Times that the promising are looked for, at the prices of the time before.
     looks: usize,
+    /// Whether to look once more at every pair for what no choice could exceed.
+    bounded: bool,
 }
 /// For a choice that is to be made.
-const CLOSELY: Effort = Effort { promising: 5, looks: 3 };
+const CLOSELY: Effort = Effort { promising: 5, looks: 3, bounded: true };
 /// To know about what it would come to.
-const AT_A_GLANCE: Effort = Effort { promising: 2, looks: 1 };
+const AT_A_GLANCE: Effort = Effort { promising: 2, looks: 1, bounded: false };
 /// The fewest promising partners that are looked for.
 const AT_LEAST: usize = 20;
 /// By how much equals are told apart, each person their own way: by their number, all would be sent to
 /// the same few.
 const APART: f64 = 1e-6;
+/// A worth and two prices, each between 0 and a little more than 1, as a score: what this is for a pair
+/// that is worth its prices, and the width of it all.
+const NOTHING: f64 = 2.1;
+const RANGE: f64 = 3.2;
 /// What a pair is worth that one side gets nothing from, for each point of the other's: little, so
 /// that such pairs are only taken where nothing else is left.
 const ONE_SIDED: f64 = 1e-6;
@@ -265,7 +271,7 @@ fn balanced(
     }
     let fixed: std::collections::HashSet<(u32, u32)> =
         standing.iter().map(|one| (one.a, one.b)).collect();
-    let worth = Worth { scorer, least: settled(asked.least), prices: vec![0.0; people] };
+    let mut worth = Worth { scorer, least: settled(asked.least), prices: vec![0.0; people] };
     let (edges, prices) = if people <= COMPLETE {
         let edges = worth.all(excluded, &fixed);
         let prices = prices(&edges, &caps, stop)?;
@@ -275,7 +281,13 @@ fn balanced(
     };
     let chosen = balance(&edges, &caps, &prices, &served, stop)?;
     let fixed_worth: f64 = standing.iter().map(|one| one.pair.of * one.pair.to).sum();
-    let bound = upper_bound(&edges, &caps, &prices) + fixed_worth;
+    let bound = if people <= COMPLETE {
+        upper_bound(&edges, &caps, &prices)
+    } else if effort.bounded {
+        Worth { prices, ..worth }.bound(excluded, &fixed, &caps, stop)?
+    } else {
+        f64::INFINITY
+    } + fixed_worth;
     let mut pairs: Vec<(u32, u32)> = chosen
         .iter()
         .map(|at| &edges[*at as usize])
@@ -327,7 +339,7 @@ impl Worth<'_> {
 
     /// The promising pairs of everybody and the prices at which they were found.
     fn promising(
-        mut self,
+        &mut self,
         excluded: &Excluded,
         fixed: &std::collections::HashSet<(u32, u32)>,
         caps: &[u32],
@@ -339,7 +351,7 @@ impl Worth<'_> {
         let mut edges = Vec::new();
         for look in 0..effort.looks {
             let stop = stop.part(1 + look, 2 + effort.looks);
-            let found = best_of_all(&self, excluded, self.scorer.people(), wanted, &stop)?;
+            let found = best_of_all(&*self, excluded, self.scorer.people(), wanted, &stop)?;
             pairs.extend(found.iter().enumerate().flat_map(|(a, list)| {
                 list.iter().map(move |b| ((a as u32).min(*b), (a as u32).max(*b)))
             }));
@@ -355,16 +367,62 @@ impl Worth<'_> {
                 .collect();
             self.prices = prices(&edges, caps, &stop)?;
         }
-        Ok((edges, self.prices))
+        Ok((edges, self.prices.clone()))
+    }
+
+    /// What no choice could exceed, of all pairs: the dual of the linear program at these prices, for
+    /// which every pair is looked at once more.
+    fn bound(
+        &self,
+        excluded: &Excluded,
+        fixed: &std::collections::HashSet<(u32, u32)>,
+        caps: &[u32],
+        stop: &Stop,
+    ) -> Result<f64> {
+        let people = self.scorer.people();
+        let beyond: Result<Vec<f64>> = (0..people)
+            .into_par_iter()
+            .map(|a| {
+                stop.check()?;
+                let mut sum = 0.0;
+                self.likely(a, a + 1..people, |b| {
+                    let worth = self.of(&self.scorer.pair(a, b));
+                    let (low, high) = (a as u32, b as u32);
+                    if worth > 0.0 && !excluded.has(low, high) && !fixed.contains(&(low, high)) {
+                        sum += (worth - self.prices[a] - self.prices[b]).max(0.0);
+                    }
+                });
+                Ok(sum)
+            })
+            .collect();
+        let places: f64 = caps.iter().zip(&self.prices).map(|(c, p)| f64::from(*c) * p).sum();
+        Ok(places + beyond?.iter().sum::<f64>())
+    }
+
+    /// Calls `each` for everybody of a range whose pair with a person may be worth more than both
+    /// prices.
+    fn likely(&self, of: usize, with: std::ops::Range<usize>, mut each: impl FnMut(usize)) {
+        let (mut scores, off) = ([0.0; TILE], self.off());
+        let nothing = NOTHING / RANGE;
+        for from in with.clone().step_by(TILE) {
+            let tile = from..(from + TILE).min(with.end);
+            let scores = &mut scores[..tile.len()];
+            self.row(of, tile.clone(), scores);
+            for (other, score) in tile.zip(scores) {
+                if *score + off >= nothing {
+                    each(other);
+                }
+            }
+        }
     }
 }
 
 impl Worth<'_> {
-    /// A worth and two prices, each between 0 and a little more than 1, into 0 to 1; equals apart.
+    /// What a pair is worth beyond the prices, as a score; equals apart.
     fn beyond(&self, worth: f64, of: usize, other: usize) -> f64 {
         let apart = ((of ^ other) as u32).wrapping_mul(0x9e37_79b1) >> 8;
         let apart = APART * f64::from(apart) / f64::from(1 << 24);
-        (worth + apart - self.prices[of] - self.prices[other] + 2.1) / 3.2
+        (worth + apart - self.prices[of] - self.prices[other] + NOTHING) / RANGE
     }
 }
 
@@ -392,7 +450,7 @@ impl Score for Worth<'_> {
     /// Two directions of at most 1 that are off by the same.
     fn off(&self) -> f64 {
         let off = self.scorer.off();
-        (off * (2.0 + off) + ONE_SIDED * off) / 3.2
+        (off * (2.0 + off) + ONE_SIDED * off) / RANGE
     }
 
     fn exact(&self, of: usize, with: usize) -> f64 {
