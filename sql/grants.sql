@@ -446,6 +446,9 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.v_marketplace_analytics', 'service', 'SELECT'),
 
     -- Signals.
+    ('convene.event_signal_deltas', 'service', 'SELECT'),
+    ('convene.event_signal_totals', 'service', 'SELECT'),
+    ('convene.event_signal_months', 'service', 'SELECT'),
     ('convene.event_impressions', 'authenticated', 'SELECT'),
     ('convene.event_impressions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.ticket_analytics', 'authenticated', 'SELECT'),

@@ -76,6 +76,7 @@ CREATE TABLE convene.post_views (
     watch_percentage numeric(5,2) CHECK (watch_percentage BETWEEN 0 AND 100),
     mentions integer NOT NULL DEFAULT 0 CHECK (mentions >= 0),
     mention_text text,
+    sentiment numeric(7,6) CHECK (sentiment BETWEEN -1 AND 1),
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id, created_at),
     FOREIGN KEY (event_id, organization_id) REFERENCES convene.events (id, organization_id) ON UPDATE CASCADE ON DELETE CASCADE
@@ -90,11 +91,17 @@ COMMENT ON COLUMN convene.post_views.dwell_time_ms IS 'Of all views of the row t
 COMMENT ON COLUMN convene.post_views.watch_percentage IS 'How much of a video was watched, on average over the views; null: no video';
 COMMENT ON COLUMN convene.post_views.mentions IS 'How often the event was mentioned; adds up to social_mentions';
 COMMENT ON COLUMN convene.post_views.mention_text IS 'The words of a mention, from which sentiment_score is read; null: not known';
+COMMENT ON COLUMN convene.post_views.sentiment IS 'score_sentiment() of the words, -1 to 1; filled in';
 CREATE INDEX idx_post_views_event ON convene.post_views (event_id, created_at) INCLUDE (organization_id);
 CREATE INDEX idx_post_views_organization ON convene.post_views (organization_id, created_at);
 CREATE INDEX idx_post_views_profile ON convene.post_views (profile_id);
 CREATE TRIGGER post_views_organization BEFORE INSERT ON convene.post_views
     FOR EACH ROW WHEN (NEW.organization_id IS NULL) EXECUTE FUNCTION convene_private.place_in_organization();
+
+CREATE TRIGGER post_views_sentiment BEFORE INSERT ON convene.post_views
+    FOR EACH ROW WHEN (NEW.mention_text IS NOT NULL OR NEW.sentiment IS NOT NULL) EXECUTE FUNCTION convene_private.score_mention();
+CREATE TRIGGER post_views_sentiment_again BEFORE UPDATE OF mention_text, sentiment ON convene.post_views
+    FOR EACH ROW EXECUTE FUNCTION convene_private.score_mention();
 
 CREATE TABLE convene.event_video_counters (
     event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
@@ -118,6 +125,7 @@ COMMENT ON COLUMN convene.event_video_counters.watch_time_ms IS 'Of all views to
 COMMENT ON COLUMN convene.event_video_counters.watch_percentage IS 'How much of it is watched on average; null: not measured';
 CREATE TRIGGER event_video_counters_touch BEFORE UPDATE ON convene.event_video_counters
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
+SELECT convene_private.watch_table('convene.event_video_counters', 'convene_private.note_event()');
 
 -- Rows for a month without a partition wait in DEFAULT until make_month_partition() brings them home.
 CREATE TABLE convene.event_impressions_default PARTITION OF convene.event_impressions DEFAULT;
@@ -129,6 +137,10 @@ ALTER TABLE convene.ticket_analytics_default ENABLE ROW LEVEL SECURITY;
 CREATE TABLE convene.post_views_default PARTITION OF convene.post_views DEFAULT;
 COMMENT ON TABLE convene.post_views_default IS 'post_views of months without a partition';
 ALTER TABLE convene.post_views_default ENABLE ROW LEVEL SECURITY;
+SELECT convene_private.watch_signals(t.place, t.parent)
+FROM (VALUES ('convene.event_impressions'::regclass, 'event_impressions'), ('convene.event_impressions_default', 'event_impressions'),
+             ('convene.ticket_analytics', 'ticket_analytics'), ('convene.ticket_analytics_default', 'ticket_analytics'),
+             ('convene.post_views', 'post_views'), ('convene.post_views_default', 'post_views')) t(place, parent);
 
 -- Writers wait while a month is made and then find it: the table is locked before its rows are moved, so none can slip into
 -- DEFAULT meanwhile. What its foreign keys refer to is locked first, because attaching a partition needs that lock too.
@@ -207,6 +219,7 @@ BEGIN
     END IF;
 
     EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s %s', parent, partition, bounds);
+    PERFORM convene_private.watch_signals(partition::regclass, p_parent);
     PERFORM convene_private.revoke_all('TABLE', partition, c.relacl, c.relowner)
     FROM pg_class c WHERE c.oid = partition::regclass;
     EXECUTE format('ALTER TABLE %s OWNER TO %I', partition, owner);

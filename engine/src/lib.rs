@@ -5,6 +5,7 @@ pub mod collaborative;
 pub mod conversation;
 pub mod error;
 pub mod evaluation;
+pub mod insights;
 pub mod leads;
 pub mod learning;
 pub mod marketplace;
