@@ -32,6 +32,8 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
      'What can be out of order (versions, queues, partitions, marketplace, embeddings, jobs, indexes, dependencies, row security, roles), a row each: status ok, warning or error, and the statement that helps. Thresholds: settings health.queue_lag_minutes and health.marketplace_stale_hours. Works on a standby.'),
     ('create_next_month_partitions(integer)', 'service',
      'Makes the monthly partitions of the signal tables from this month to p_months_ahead (0 to 60) months ahead, bounds in UTC, and moves rows that came before their partition into place. Once is as good as twice.'),
+    ('drop_old_partitions(interval,timestamp with time zone)', 'service',
+     'Drops the months of the signal tables that ended p_keep (1 month to 100 years) ago or earlier, and keeps their sums in event_signal_months, so that insights stay as they are. Returns what it dropped. Errors: 22004, 22023, 2BP01 where a table of the users'' own refers to a month.'),
 
     -- Who is calling
     ('uid()', 'public',
@@ -227,6 +229,14 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
      'Sponsors of the market whose objectives are nearest to a vector (a vector of pgvector does as well), by cosine of at least p_threshold (-1 to 1): for organizers and the service all, for others their own. p_model: the model it is of; left out, the default one or the only one of its dimension. p_limit: 1 to 500. Errors: 22023 for a wrong dimension, naming both; 22004.'),
     ('find_similar_events(real[],integer,double precision,text)', 'anon',
      'Published and completed events whose vector is nearest to a vector, as find_similar_sponsors.'),
+
+    -- Insights: what is known of an event's audience
+    ('refresh_event_insights(uuid,timestamp with time zone)', 'authenticated',
+     'Brings event_audience_insights up to what came in since it was last counted, from signals, orders, attendees and videos; the same as counting everything anew. p_event_id: that event only, for its organizers and the service; null: all, for the service. p_since: only events with a signal of that time or later, or whose orders, attendees or videos changed since. Returns {"events", "deltas", "rebuilt"}: events computed, notes taken, whether all was counted anew because a table had been emptied. Errors: 42501, P0002 for the service.'),
+    ('rebuild_event_insights(uuid)', 'service',
+     'Counts all signals anew, of one event or of all, and scores the words of mentions that this version scores in another way: after loads that no trigger heard of (session_replication_role, disabled triggers, partitions attached or dropped by hand). Returns as refresh_event_insights. Errors: 42501, P0002.'),
+    ('score_sentiment(text)', 'public',
+     'How an English text sounds, -1 to 1: the sum s of the valences of its words, turned by negations and weighed by intensifiers, as s / sqrt(s^2 + 15) (the scale of VADER, Hutto and Gilbert 2014; lexicon and rules are our own). 0 where no word is known, null for a blank text.'),
 
     -- Sponsorship: which sponsor fits which event
     ('fn_compute_match_score(uuid,uuid)', 'authenticated',

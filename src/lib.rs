@@ -11,6 +11,7 @@ mod document;
 mod embeddings;
 mod error;
 mod health;
+mod insights;
 mod install;
 mod leads;
 mod marketplace;
