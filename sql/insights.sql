@@ -4,7 +4,7 @@
 
 CREATE TABLE convene.event_signal_deltas (
     event_id uuid NOT NULL,
-    id bigint GENERATED ALWAYS AS IDENTITY,
+    id uuid NOT NULL DEFAULT gen_random_uuid(),
     country text,
     age_bucket text,
     impressions numeric,
@@ -20,7 +20,7 @@ CREATE TABLE convene.event_signal_deltas (
     sentiment numeric,
     texts numeric,
     latest timestamptz NOT NULL DEFAULT now(),
-    reported_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (event_id, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 COMMENT ON TABLE convene.event_signal_deltas IS 'What came to the signals of an event, or went, since they were last counted; taken by refresh_event_insights()';
@@ -44,7 +44,7 @@ CREATE TABLE convene.event_signal_totals (
     texts numeric NOT NULL DEFAULT 0,
     countries jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(countries) = 'object'),
     ages jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(ages) = 'object'),
-    updated_at timestamptz NOT NULL DEFAULT now()
+    computed_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 60);
 COMMENT ON TABLE convene.event_signal_totals IS 'All signals of an event that were counted, of dropped months too; exact, so that counting anew gives the same';
 COMMENT ON COLUMN convene.event_signal_totals.dwell_ms IS 'Of impressions and posts where it was measured; dwelled: how many impressions and views that were';
@@ -69,7 +69,7 @@ CREATE TABLE convene.event_signal_months (
     texts numeric NOT NULL DEFAULT 0,
     countries jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(countries) = 'object'),
     ages jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(ages) = 'object'),
-    updated_at timestamptz NOT NULL DEFAULT now(),
+    computed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (event_id, month)
 );
 COMMENT ON TABLE convene.event_signal_months IS 'What is kept of the signals of months that drop_old_partitions() dropped; columns as in event_signal_totals';
@@ -223,41 +223,46 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION convene_private.score_mention() IS 'Scores the words of a mention';
 
--- Counting anew. STABLE: sees the same rows as the statement that asks, all of them at one moment.
+-- Counting anew. STABLE: sees the same rows as the statement that asks, all of them at one moment. Planned each time,
+-- for one event or for all, and for the months that there are.
 CREATE FUNCTION convene_private.signal_cells(p_table text, p_event_id uuid, p_from timestamptz, p_until timestamptz)
-    RETURNS TABLE (event_id uuid, country text, age_bucket text, impressions numeric, dwell_ms numeric, dwelled numeric, ticket_views numeric, checkouts numeric, purchases numeric, post_views numeric, watch numeric, watched numeric, mentions numeric, sentiment numeric, texts numeric)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    of_event CONSTANT text := CASE WHEN p_event_id IS NULL THEN '' ELSE ' AND s.event_id = $3' END;
+    RETURNS TABLE (event_id uuid, country text, age_bucket text, impressions numeric, dwell_ms numeric, dwelled numeric,
+                   ticket_views numeric, checkouts numeric, purchases numeric, post_views numeric, watch numeric, watched numeric,
+                   mentions numeric, sentiment numeric, texts numeric)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
 BEGIN
     IF p_table IS NULL OR p_table = 'event_impressions' THEN
-        RETURN QUERY EXECUTE
-            $q$SELECT s.event_id, s.country, s.age_bucket, sum(s.impressions)::numeric,
+        RETURN QUERY
+            SELECT s.event_id, s.country, s.age_bucket, sum(s.impressions)::numeric,
                    sum(s.dwell_time_ms) FILTER (WHERE s.impressions > 0),
                    (sum(s.impressions) FILTER (WHERE s.dwell_time_ms IS NOT NULL))::numeric, NULL::numeric, NULL::numeric,
                    NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric,
                    NULL::numeric
-               FROM convene.event_impressions s WHERE s.created_at BETWEEN $1 AND $2$q$ || of_event || ' GROUP BY s.event_id, s.country, s.age_bucket'
-            USING p_from, p_until, p_event_id;
+            FROM convene.event_impressions s
+            WHERE s.created_at BETWEEN p_from AND p_until AND (p_event_id IS NULL OR s.event_id = p_event_id)
+            GROUP BY s.event_id, s.country, s.age_bucket;
     END IF;
     IF p_table IS NULL OR p_table = 'ticket_analytics' THEN
-        RETURN QUERY EXECUTE
-            $q$SELECT s.event_id, NULL::text, NULL::text, NULL::numeric, NULL::numeric, NULL::numeric,
+        RETURN QUERY
+            SELECT s.event_id, NULL::text, NULL::text, NULL::numeric, NULL::numeric, NULL::numeric,
                    sum(s.ticket_views)::numeric, sum(s.checkouts_started)::numeric, sum(s.purchases)::numeric,
                    NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric
-               FROM convene.ticket_analytics s WHERE s.created_at BETWEEN $1 AND $2$q$ || of_event || ' GROUP BY s.event_id'
-            USING p_from, p_until, p_event_id;
+            FROM convene.ticket_analytics s
+            WHERE s.created_at BETWEEN p_from AND p_until AND (p_event_id IS NULL OR s.event_id = p_event_id)
+            GROUP BY s.event_id;
     END IF;
     IF p_table IS NULL OR p_table = 'post_views' THEN
-        RETURN QUERY EXECUTE
-            $q$SELECT s.event_id, NULL::text, NULL::text, NULL::numeric, sum(s.dwell_time_ms) FILTER (WHERE s.views > 0),
+        RETURN QUERY
+            SELECT s.event_id, NULL::text, NULL::text, NULL::numeric, sum(s.dwell_time_ms) FILTER (WHERE s.views > 0),
                    (sum(s.views) FILTER (WHERE s.dwell_time_ms IS NOT NULL))::numeric, NULL::numeric, NULL::numeric,
                    NULL::numeric, sum(s.views)::numeric, sum(s.watch_percentage * s.views),
                    (sum(s.views) FILTER (WHERE s.watch_percentage IS NOT NULL))::numeric, sum(s.mentions)::numeric,
                    sum(s.sentiment * greatest(s.mentions, 1)),
                    (sum(greatest(s.mentions, 1)) FILTER (WHERE s.sentiment IS NOT NULL))::numeric
-               FROM convene.post_views s WHERE s.created_at BETWEEN $1 AND $2$q$ || of_event || ' GROUP BY s.event_id'
-            USING p_from, p_until, p_event_id;
+            FROM convene.post_views s
+            WHERE s.created_at BETWEEN p_from AND p_until AND (p_event_id IS NULL OR s.event_id = p_event_id)
+            GROUP BY s.event_id;
     END IF;
 END $$;
 COMMENT ON FUNCTION convene_private.signal_cells(text, uuid, timestamptz, timestamptz) IS 'Sums of the signals of a time, both ends in it, by event, country and age: of one table or all, of one event or all';
@@ -265,13 +270,13 @@ COMMENT ON FUNCTION convene_private.signal_cells(text, uuid, timestamptz, timest
 CREATE FUNCTION convene_private.tell_progress(p_what text, p_done bigint, p_total bigint) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    told CONSTANT double precision := coalesce(nullif(current_setting('convene.told_at', true), ''), '0');
-    present CONSTANT double precision := extract(epoch FROM clock_timestamp());
+    told CONSTANT numeric := coalesce(nullif(current_setting('convene.told_at', true), ''), '0')::numeric;
+    present CONSTANT numeric := extract(epoch FROM clock_timestamp());
 BEGIN
     IF p_done > 0 AND present - told >= 1 THEN
         PERFORM set_config('convene.told_at', present::text, true);
         RAISE NOTICE '%: % of % done, about % s left', p_what, p_done, p_total,
-            round(((present - extract(epoch FROM statement_timestamp())) * (p_total - p_done) / p_done)::numeric);
+            round((present - extract(epoch FROM statement_timestamp())) * (p_total - p_done) / p_done);
     END IF;
     RETURN true;
 END $$;

@@ -24,7 +24,7 @@ IMPERSONAL = {
     "sponsorship_packages", "sponsor_profiles", "event_sponsorships", "event_audience_insights", "event_embeddings",
     "sponsorship_matches", "fit_recalc_queue", "event_quality_scores", "sponsor_event_fit_scores", "mv_refresh_log",
     "sponsor_cards", "marketplace_days",
-    "event_video_counters", "models", "payout_configurations", "sponsorship_payouts", "payout_queue", "ledger",
+    "event_video_counters", "event_signal_deltas", "event_signal_totals", "event_signal_months", "models", "payout_configurations", "sponsorship_payouts", "payout_queue", "ledger",
     "settings", "embedding_models", "scoring_weights", "embedding_queue", "schema_version", "job_runs",
 }
 # Those that erase_person() knows by name: redacted in place, closed.
@@ -32,7 +32,7 @@ BY_NAME = {"audit_log", "outbox", "crm_sync_queue"}
 # Ids without a foreign key that are no person's.
 SOFT = {
     ("embedding_queue", "target_id"), ("embedding_queue", "event_id"), ("fit_recalc_queue", "sponsor_id"), ("fit_recalc_queue", "event_id"),
-    ("payout_queue", "payout_id"), ("payout_queue", "order_id"), ("payout_queue", "event_id"), ("stripe_events", "order_id"),
+    ("event_signal_deltas", "event_id"), ("payout_queue", "payout_id"), ("payout_queue", "order_id"), ("payout_queue", "event_id"), ("stripe_events", "order_id"),
     ("stripe_events", "payout_id"), ("ledger", "transaction_id"), ("event_revisions", "shard"), ("vouchers", "applicable_ticket_types"),
     ("session_weights", "neighbour_ids"), ("event_popularity", "session_ids"), ("ticket_analytics", "ticket_type_id"),
     ("attendee_preferences", "browsed_sessions"), ("attendee_preferences", "bookmarked_sessions"),
@@ -136,6 +136,8 @@ def planted(db):
         alpha, beta = make_world(conn, sessions=6, attendees=4)
         victim = plant(conn, alpha, alpha.people[0], alpha.people[1], MARK)
         bystander = plant(conn, alpha, alpha.people[2], alpha.people[1], OTHERS)
+        # So that what waits to be counted is not mistaken for something that an erasure took.
+        conn.execute("SELECT convene.refresh_event_insights()")
     return alpha, beta, victim, bystander
 
 

@@ -13,10 +13,10 @@ PROGRAMME = ["venues", "events", "speakers", "sessions", "event_materials", "eve
              "ticket_types", "bundles", "bundle_items", "seat_maps", "goal_complements", "sponsorship_packages", "event_embeddings",
              "event_quality_scores"]
 PUBLIC_VALUES = {"claim", "email", "embed_text", "lead_engagement_score", "lead_intent_score", "lead_score", "library_version",
-                 "surface", "uid"}
+                 "score_sentiment", "surface", "uid"}
 
 # Native functions that look at their arguments and at the request only.
-NO_QUERY = {"claim", "embed_text", "lead_engagement_score", "lead_intent_score", "lead_score", "library_version", "uid"}
+NO_QUERY = {"claim", "embed_text", "lead_engagement_score", "lead_intent_score", "lead_score", "library_version", "score_sentiment", "uid"}
 
 # Rule: a query for its offenders.
 RULES = {

@@ -155,6 +155,9 @@ CASES = {
     "add_sponsor(uuid,text,text,numeric,text,text,text,text,text,text)":
         lambda t: {"p_event_id": t.event, "p_company_name": "New", "p_sponsorship_tier": "gold", "p_contract_value": 1,
                    "p_primary_contact_name": "N", "p_primary_contact_email": "n@example.org"},
+    # Insights
+    "refresh_event_insights(uuid,timestamp with time zone)": lambda t: {"p_event_id": t.event},
+    "rebuild_event_insights(uuid)": lambda t: {"p_event_id": t.event},
     # Sponsorship
     "fn_compute_match_score(uuid,uuid)": lambda t: {"p_event_id": t.event, "p_sponsor_id": t.sponsor},
     "preview_sponsorship_matches(integer,double precision,jsonb,uuid[],uuid[],timestamp with time zone)":

@@ -28,28 +28,64 @@ const KNOWN: &str = "
         ON v.event_id = t.event_id
      WHERE t.event_id = ANY ($1) ORDER BY t.event_id";
 
-/// `$10`: also where nothing changed, because something was counted.
-const KEEP: &str = "
-    INSERT INTO convene.event_audience_insights AS i (
-           event_id, attendee_count, avg_dwell_time_ms, geo_distribution, age_segments, engagement_score,
-           ticket_conversion_rate, social_mentions, sentiment_score, computed_at)
-    SELECT f.event_id, f.attendees, f.dwell::numeric(14,2), f.geo::jsonb, f.ages::jsonb, f.engagement::numeric(7,6),
-           f.conversion::numeric(7,6), f.mentions, f.sentiment::numeric(7,6), pg_catalog.now()
-      FROM unnest($1::uuid[], $2::integer[], $3::float8[], $4::text[], $5::text[], $6::float8[],
-                             $7::float8[], $8::integer[], $9::float8[])
-           f(event_id, attendees, dwell, geo, ages, engagement, conversion, mentions, sentiment)
-        ON CONFLICT (event_id) DO UPDATE
-       SET attendee_count = excluded.attendee_count, avg_dwell_time_ms = excluded.avg_dwell_time_ms,
-           geo_distribution = excluded.geo_distribution, age_segments = excluded.age_segments,
-           engagement_score = excluded.engagement_score, ticket_conversion_rate = excluded.ticket_conversion_rate,
-           social_mentions = excluded.social_mentions, sentiment_score = excluded.sentiment_score,
-           computed_at = excluded.computed_at
-     WHERE $10 OR (i.attendee_count, i.avg_dwell_time_ms, i.geo_distribution, i.age_segments, i.engagement_score,
-                   i.ticket_conversion_rate, i.social_mentions, i.sentiment_score)
-        IS DISTINCT FROM
-                  (excluded.attendee_count, excluded.avg_dwell_time_ms, excluded.geo_distribution,
-                   excluded.age_segments, excluded.engagement_score, excluded.ticket_conversion_rate,
-                   excluded.social_mentions, excluded.sentiment_score)";
+/// Each figure in the place of what there was.
+macro_rules! set_from {
+    ($new:literal) => {
+        concat!(
+            "attendee_count = ",
+            $new,
+            ".attendee_count, avg_dwell_time_ms = ",
+            $new,
+            ".avg_dwell_time_ms,
+             geo_distribution = ",
+            $new,
+            ".geo_distribution, age_segments = ",
+            $new,
+            ".age_segments,
+             engagement_score = ",
+            $new,
+            ".engagement_score, ticket_conversion_rate = ",
+            $new,
+            ".ticket_conversion_rate,
+             social_mentions = ",
+            $new,
+            ".social_mentions, sentiment_score = ",
+            $new,
+            ".sentiment_score,
+             computed_at = pg_catalog.now()"
+        )
+    };
+}
+
+/// `$10`: also where nothing changed, because something was counted. What is there is updated and
+/// not inserted anew, which would hold the event until the transaction ends.
+const KEEP: &str = concat!(
+    "WITH figures AS (
+       SELECT f.event_id, f.attendee_count, f.dwell::numeric(14,2) AS avg_dwell_time_ms, f.geo::jsonb AS geo_distribution,
+              f.ages::jsonb AS age_segments, f.engagement::numeric(7,6) AS engagement_score,
+              f.conversion::numeric(7,6) AS ticket_conversion_rate, f.social_mentions,
+              f.sentiment::numeric(7,6) AS sentiment_score
+         FROM unnest($1::uuid[], $2::integer[], $3::float8[], $4::text[], $5::text[], $6::float8[], $7::float8[],
+                     $8::integer[], $9::float8[])
+              f(event_id, attendee_count, dwell, geo, ages, engagement, conversion, social_mentions, sentiment)),
+     brought_up AS (
+       UPDATE convene.event_audience_insights i SET ",
+    set_from!("f"),
+    "   FROM figures f
+        WHERE i.event_id = f.event_id
+          AND ($10 OR (i.attendee_count, i.avg_dwell_time_ms, i.geo_distribution, i.age_segments, i.engagement_score,
+                       i.ticket_conversion_rate, i.social_mentions, i.sentiment_score)
+            IS DISTINCT FROM
+                      (f.attendee_count, f.avg_dwell_time_ms, f.geo_distribution, f.age_segments, f.engagement_score,
+                       f.ticket_conversion_rate, f.social_mentions, f.sentiment_score)))
+     INSERT INTO convene.event_audience_insights (
+            event_id, attendee_count, avg_dwell_time_ms, geo_distribution, age_segments, engagement_score,
+            ticket_conversion_rate, social_mentions, sentiment_score)
+     SELECT f.* FROM figures f
+      WHERE NOT EXISTS (SELECT FROM convene.event_audience_insights i WHERE i.event_id = f.event_id)
+         ON CONFLICT (event_id) DO UPDATE SET ",
+    set_from!("excluded")
+);
 
 /// Computes the figures of these events and writes them.
 pub(super) fn keep(events: &[pgrx::Uuid], counted: bool) -> Outcome<()> {

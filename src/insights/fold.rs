@@ -171,7 +171,7 @@ macro_rules! keep_totals {
             "
              ON CONFLICT (event_id) DO UPDATE SET ",
             twice!("", " = excluded.", ", "),
-            "countries = excluded.countries, ages = excluded.ages, updated_at = pg_catalog.now()"
+            "countries = excluded.countries, ages = excluded.ages, computed_at = pg_catalog.now()"
         )
     };
 }

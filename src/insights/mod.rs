@@ -11,6 +11,8 @@ mod partitions;
 mod rebuild;
 mod refresh;
 
+pub use refresh::count_own_changes;
+
 /// First keys of the advisory locks of those who count: the one that all of them take, and one for
 /// each event.
 const LOCK_ALL: i32 = 0x636e_7669;
@@ -31,11 +33,17 @@ fn lock_all() -> Outcome<()> {
     Ok(())
 }
 
+/// Nobody counts all events until the transaction ends.
+pub fn share_lock() -> Outcome<()> {
+    const SHARED: &str = "SELECT pg_catalog.pg_advisory_xact_lock_shared($1, 0)";
+    db::execute(SHARED, &[LOCK_ALL.into()])?;
+    Ok(())
+}
+
 /// Nobody else counts this event until the transaction ends.
 fn lock_event(event: pgrx::Uuid) -> Outcome<()> {
-    const SHARED: &str = "SELECT pg_catalog.pg_advisory_xact_lock_shared($1, 0)";
     const OWN: &str = "SELECT pg_catalog.pg_advisory_xact_lock($1, pg_catalog.hashtext($2::text))";
-    db::execute(SHARED, &[LOCK_ALL.into()])?;
+    share_lock()?;
     db::execute(OWN, &[LOCK_EVENT.into(), event.into()])?;
     Ok(())
 }

@@ -25,11 +25,8 @@ fn run(keep: Option<Interval>, now: Option<TimestampWithTimeZone>) -> Outcome<pg
     require_service("drop partitions")?;
     let keep = required(keep, "p_keep")?;
     let now = auth::moment(now, true)?;
-    if now.is_infinity() || now.is_neg_infinity() {
-        return invalid("p_now is not finite", "", "Leave p_now out for now.");
-    }
     with_owner(|| {
-        check(&keep)?;
+        check(&keep, now)?;
         lock_all()?;
         let mut dropped = Vec::new();
         for old in old(&keep, now)? {
@@ -41,17 +38,29 @@ fn run(keep: Option<Interval>, now: Option<TimestampWithTimeZone>) -> Outcome<pg
     })
 }
 
-fn check(keep: &Interval) -> Outcome<()> {
+/// What is dropped does not come back, so neither may be a slip.
+fn check(keep: &Interval, now: TimestampWithTimeZone) -> Outcome<()> {
     const SENSIBLE: &str = "
-        SELECT $1::interval BETWEEN interval '1 month' AND interval '100 years', $1::text";
-    let told = db::read_one(SENSIBLE, &[keep.clone().into()], |row| {
-        Ok((row.want::<bool>(1)?, row.want::<String>(2)?))
+        SELECT $1::interval BETWEEN interval '1 month' AND interval '100 years', $1::text,
+               $2::timestamptz BETWEEN '1970-01-01 UTC' AND pg_catalog.now(), $2::text";
+    let told = db::read_one(SENSIBLE, &[keep.clone().into(), now.into()], |row| {
+        Ok((
+            row.want::<bool>(1)?,
+            row.want::<String>(2)?,
+            row.want::<bool>(3)?,
+            row.want::<String>(4)?,
+        ))
     })?;
     match told {
-        Some((false, keep)) => invalid(
+        Some((false, keep, ..)) => invalid(
             format!("p_keep must be between 1 month and 100 years, not {keep}"),
             "What is younger is still being counted and looked at.",
             "Pass an interval as '24 months'.",
+        ),
+        Some((_, _, false, now)) => invalid(
+            format!("p_now must be between 1970 and now, not {now}"),
+            "Months are not dropped ahead of their time.",
+            "Leave p_now out for now.",
         ),
         _ => Ok(()),
     }
@@ -93,7 +102,7 @@ fn old(keep: &Interval, now: TimestampWithTimeZone) -> Outcome<Vec<Old>> {
 
 /// Adds the month to what is kept of it, under the locks that making one takes: whoever writes to
 /// the table waits, and then finds the month gone and writes to DEFAULT.
-fn fold_and_drop(old: &Old) -> Result<bool, crate::error::Failure> {
+fn fold_and_drop(old: &Old) -> Outcome<bool> {
     const REFERRED: &str = "
         SELECT DISTINCT 'ONLY ' || k.confrelid::regclass::text FROM pg_catalog.pg_constraint k
          WHERE k.conrelid = ('convene.' || $1)::regclass AND k.contype = 'f' ORDER BY 1";
@@ -134,7 +143,7 @@ fn keep_month(old: &Old) -> Outcome<()> {
         "f.countries, f.ages FROM folded f, month m
           ON CONFLICT (event_id, month) DO UPDATE SET ",
         twice!("", " = excluded.", ", "),
-        "countries = excluded.countries, ages = excluded.ages, updated_at = pg_catalog.now()"
+        "countries = excluded.countries, ages = excluded.ages, computed_at = pg_catalog.now()"
     );
     db::execute(KEEP, &[old.parent.clone().into(), old.from.into(), old.until.into()])?;
     Ok(())

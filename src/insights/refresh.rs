@@ -70,6 +70,25 @@ fn refresh(event: Option<pgrx::Uuid>, since: Option<TimestampWithTimeZone>) -> O
     Ok(Done { events: counted, deltas, rebuilt: false })
 }
 
+/// Takes what this very transaction noted, and what waits beside it, so that no sum holds what it
+/// took out. The caller has shared the lock before it changed anything.
+pub fn count_own_changes() -> Outcome<()> {
+    const NOTED: &str = "
+        SELECT DISTINCT d.event_id FROM convene.event_signal_deltas d
+          JOIN convene.events e ON e.id = d.event_id
+         WHERE d.created_at = pg_catalog.now() ORDER BY 1";
+    let events = db::write(NOTED, &[], |row| row.want::<pgrx::Uuid>(1))?;
+    for chunk in events.chunks(CHUNK) {
+        for event in chunk {
+            lock_event(*event)?;
+        }
+        let held = hold(chunk)?;
+        take(&held)?;
+        figures::keep(&held, true)?;
+    }
+    Ok(())
+}
+
 /// Whether a table was emptied, which no sum of rows tells.
 fn emptied() -> Outcome<bool> {
     const EMPTIED: &str = "

@@ -13,6 +13,7 @@ use super::map::{Column, Link, Map, Meaning};
 use super::walk::{Argument, Condition, Known};
 use crate::db;
 use crate::error::{Outcome, not_allowed, not_found};
+use crate::insights;
 
 /// What stands where a text has to stand.
 const REDACTED: &str = "[erased]";
@@ -52,12 +53,14 @@ pub fn person(profile: pgrx::Uuid, by_service: bool) -> Outcome<pgrx::JsonB> {
         };
     }
     db::write(PREPARE, &[], |_| Ok(()))?;
+    insights::share_lock()?;
     let map = Map::read()?;
     let known = Known::of(&map, profile)?;
     let mut report = Report::about(&map, &known, by_service)?;
     close_queues(&known, &mut report)?;
     delete(&map, &known, &mut report)?;
     empty(&map, &known, &mut report)?;
+    insights::count_own_changes()?;
     forget(&map, &known, &mut report)?;
     for link in &map.links {
         match link.meaning {

@@ -16,6 +16,13 @@ STATEMENTS = {
         **IMPRESSIONS, "insert": "INSERT INTO {t} (event_id, post_id) VALUES ({event}, 'p')",
         "update": "UPDATE {t} SET views = 2 WHERE event_id = {event}",
     },
+    **{
+        f"event_signal_{name}": {
+            "select": "SELECT event_id FROM {t} WHERE event_id = {event}", "insert": "INSERT INTO {t} (" + columns + ") VALUES (" + values + ")",
+            "update": "UPDATE {t} SET impressions = 9 WHERE event_id = {event}", "delete": "DELETE FROM {t} WHERE event_id = {event}",
+        } for name, columns, values in (("deltas", "event_id", "{event}"), ("totals", "event_id", "{event}"),
+                                        ("months", "event_id, month", "{event}, '2024-02-01'"))
+    },
     "event_video_counters": {
         "select": "SELECT video_id FROM {t} WHERE event_id = {event}", "insert": "INSERT INTO {t} (event_id, video_id) VALUES ({event}, 'w')",
         "update": "UPDATE {t} SET views = 9 WHERE event_id = {event}", "delete": "DELETE FROM {t} WHERE event_id = {event}",
@@ -31,3 +38,5 @@ def add_rows(world, conn):
         conn.execute("INSERT INTO convene.ticket_analytics (event_id, ticket_views) VALUES (%s, 1)", [event])
         conn.execute("INSERT INTO convene.post_views (event_id, post_id) VALUES (%s, 'p')", [event])
         conn.execute("INSERT INTO convene.event_video_counters (event_id, video_id) VALUES (%s, 'v')", [event])
+        conn.execute("INSERT INTO convene.event_signal_totals (event_id) VALUES (%s)", [event])
+        conn.execute("INSERT INTO convene.event_signal_months (event_id, month) VALUES (%s, '2024-01-01')", [event])
