@@ -124,6 +124,7 @@ INSERT INTO convene.settings (key, value, description) VALUES
     ('recommendation.collaborative_model', '"auto"', 'auto (chosen per event by a holdout), ease, bm25 or user_user'),
     ('agenda.travel_minutes', '5', 'Minutes a personal agenda leaves between sessions in different rooms'),
     ('health.queue_lag_minutes', '15', 'Minutes after which waiting work is worth a warning of health()'),
+    ('health.insights_lag_minutes', '180', 'Minutes after which signals that were not counted count as late'),
     ('health.marketplace_stale_hours', '25', 'Hours after which the marketplace counts as stale'),
     ('queue.max_attempts', '5', 'Attempts after which a job is parked'),
     ('queue.backoff_base_seconds', '10', 'Wait before the second attempt; it doubles with every further one'),

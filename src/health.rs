@@ -117,6 +117,23 @@ const PARTITIONS: &str = "
                          + EXTRACT(month FROM last) - EXTRACT(month FROM pg_catalog.now() AT TIME ZONE 'UTC'))) END
       FROM state ORDER BY parent";
 
+/// Signals that were noted and have not been counted for long.
+const INSIGHTS: &str = "
+    WITH limits AS (
+      SELECT coalesce((SELECT s.value::float8 FROM convene.settings s
+                        WHERE s.key = 'health.insights_lag_minutes'
+                          AND pg_catalog.jsonb_typeof(s.value) = 'number'), 180) AS lag),
+    waiting AS (
+      SELECT pg_catalog.count(*) AS n,
+             coalesce(EXTRACT(epoch FROM pg_catalog.now() - pg_catalog.min(d.created_at)), 0) / 60 AS minutes
+        FROM convene.event_signal_deltas d)
+    SELECT 'insights', CASE WHEN w.minutes > l.lag THEN 'warning' ELSE 'ok' END,
+           w.n || ' notes wait to be counted'
+           || CASE WHEN w.minutes > l.lag
+                   THEN pg_catalog.format('; the oldest has waited for %s minutes', w.minutes::bigint) ELSE '' END,
+           CASE WHEN w.minutes > l.lag THEN 'SELECT convene.refresh_event_insights();' END
+      FROM waiting w, limits l";
+
 /// What the marketplace shows is computed ahead; it is stale when that is long ago.
 const MARKETPLACE: &str = "
     WITH limits AS (
@@ -226,8 +243,18 @@ const ROLES: &str = "
      GROUP BY s.value";
 
 /// Everything that needs no argument, in the order of the report.
-const CHECKS: [&str; 9] =
-    [QUEUES, PARTITIONS, MARKETPLACE, EMBEDDINGS, JOBS, INDEXES, DEPENDENTS, ROW_SECURITY, ROLES];
+const CHECKS: [&str; 10] = [
+    QUEUES,
+    PARTITIONS,
+    INSIGHTS,
+    MARKETPLACE,
+    EMBEDDINGS,
+    JOBS,
+    INDEXES,
+    DEPENDENTS,
+    ROW_SECURITY,
+    ROLES,
+];
 
 /// Every part that can be out of order, how it is, and the statement that helps.
 #[pg_extern(stable, parallel_restricted)]

@@ -7,7 +7,7 @@ from lib.factory import make_event
 
 QUEUES = ["embedding_queue", "fit_recalc_queue", "payout_queue", "crm_sync_queue", "outbox"]
 PARTED = ["event_impressions", "post_views", "ticket_analytics"]
-COMPONENTS = ["versions", "home", *QUEUES, *(f"partitions of {name}" for name in PARTED), "marketplace", "embeddings", "indexes",
+COMPONENTS = ["versions", "home", *QUEUES, *(f"partitions of {name}" for name in PARTED), "insights", "marketplace", "embeddings", "indexes",
               "dependencies", "row security", "api roles"]
 
 
@@ -43,6 +43,8 @@ BROKEN = {
                                  " WHERE inhparent = 'convene.post_views'::regclass AND pg_get_expr((SELECT relpartbound FROM pg_class"
                                  " WHERE oid = inhrelid), inhrelid) <> 'DEFAULT' LOOP EXECUTE 'DROP TABLE ' || part; END LOOP; END $$",
                                  "error", "no partition", True),
+    "insights": ("INSERT INTO convene.event_signal_deltas (event_id, created_at) VALUES (gen_random_uuid(), now() - interval '181 minutes')",
+                 "warning", "waited for 181 minutes", True),
     "indexes": ("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'convene.idx_events_venue'::regclass", "error",
                 "idx_events_venue", None),
     "dependencies": ("CREATE VIEW public.me AS SELECT convene.uid()", "warning", "me", None),
