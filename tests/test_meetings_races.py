@@ -10,7 +10,7 @@ import pytest
 from lib.access import as_role
 from lib.booking import ENTRY, at, book, meeting_place, offended
 
-CLIENTS, SECONDS = 50, 8
+CLIENTS, SECONDS = 50, 20
 # What a person who books at random may hear: the time is taken, the day is full or three are waiting, or try again.
 TOLD = {"23P01", "55000", "40001", "42501"}
 
@@ -116,6 +116,36 @@ def test_a_block_or_a_refusal_meets_a_booking(db, conn, event):
         assert set(told) <= {"42501", "55000"}, told
         assert conn.execute("SELECT count(*) FROM convene.meetings WHERE status <> 'cancelled'").fetchone() == (0,)
         assert conn.execute("SELECT status FROM convene.matches WHERE id = %s", [match]).fetchone() == ("declined",)
+
+
+def test_a_schedule_is_published_while_people_book(db, conn, event):
+    """Whoever comes first has the time; the schedule skips what is gone, and everything that was told is there."""
+    everybody_matched(conn, event)
+    for turn in range(6):
+        conn.execute("DELETE FROM convene.meetings")
+        with as_role(conn, "authenticated", event.organizer):
+            draft = conn.execute("SELECT convene.schedule_event_meetings(%s, NULL, 15, %s, %s) ->> 'draft_id'", [event.id, at(0), at(60)]).fetchone()[0]
+
+        def work(connection, index):
+            with as_role(connection, "authenticated", event.organizer):
+                if index == 0:
+                    time.sleep(0.004 * turn)
+                    return connection.execute("SELECT convene.publish_meeting_schedule(%s, true)", [draft]).fetchone()[0]  # noqa: B023
+                done, draw = [], random.Random(f"{turn} {index}")  # noqa: B023
+                for _ in range(6):
+                    one, two = draw.sample(range(12), 2)
+                    try:
+                        done.append(connection.execute("SELECT convene.schedule_meeting(%s, %s, %s) ->> 'meeting_id'", [
+                            event.people[one].id, event.people[two].id, at(15 * draw.randrange(4) + 7)]).fetchone()[0])
+                    except psycopg.Error as error:
+                        assert error.sqlstate in TOLD, error
+                return done
+        told, *booked = together(db, 8, work)
+        # Whoever asks for what somebody else has booked is told of that.
+        ids = {row[0] for row in conn.execute("SELECT id::text FROM convene.meetings")}
+        assert told["meetings"] + len(told["skipped"]) == 24
+        assert set().union(*booked) <= ids and len(ids) == told["meetings"] + len(set().union(*booked))
+        assert offended(conn) == []
 
 
 def test_fifty_clients_who_book_at_random(db, conn, event):

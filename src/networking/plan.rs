@@ -397,10 +397,14 @@ fn represented(rules: &Rules, index: &Index, mut people: Vec<event::Person>) -> 
 /// Tables that no other meeting has at that time.
 fn tables(order: &Order, slots: &[Span]) -> Outcome<Option<Vec<Vec<u32>>>> {
     const TAKEN: &str = "
-        SELECT s.n, t.n FROM unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY s(starts, ends, n)
-         CROSS JOIN pg_catalog.generate_series(1, $4) t(n)
-          JOIN convene.meeting_places p ON p.event_id = $1 AND p.during && tstzrange(s.starts, s.ends)
-           AND p.place = lower(btrim(btrim($5) || ' / ' || t.n, ' /'))";
+        WITH named AS MATERIALIZED (
+          SELECT t.n, lower(btrim(btrim($5) || ' / ' || t.n, ' /')) AS place FROM pg_catalog.generate_series(1, $4) t(n))
+        SELECT s.n, t.n
+          FROM convene.meeting_places p
+          JOIN named t ON t.place = p.place
+          JOIN unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY s(starts, ends, n)
+            ON p.during && tstzrange(s.starts, s.ends)
+         WHERE p.event_id = $1";
     let Some(count) = order.tables else { return Ok(None) };
     let side = |of: fn(&Span) -> i64| slots.iter().map(|s| moment(of(s))).collect::<Vec<_>>();
     let mut free: Vec<Vec<u32>> = vec![(1..=count).collect(); slots.len()];
