@@ -25,12 +25,13 @@ CASES = {
     "generate_networking_matches": ("p_attendee_id => :me, p_event_id => :event, p_limit => 5, p_algorithm => 'hybrid', p_now => now()", ASKED),
     "generate_event_matches": (
         "p_event_id => :event, p_per_attendee => 3, p_min_score => 0, p_max_incoming => NULL, p_algorithm => 'hybrid',"
-        " p_strategy => NULL, p_now => now()", {
+        " p_strategy => NULL, p_replace => false, p_now => now()", {
             "p_event_id": ids(), "p_per_attendee": limits(100, "p_per_attendee"),
             "p_min_score": [("NULL", "22004", "p_min_score")] + [
                 (value, "22023", "p_min_score must be between 0 and 1") for value in ("-0.01", "1.01", "'NaN'", "'Infinity'", "'-Infinity'")],
             "p_max_incoming": limits(10_000, "p_max_incoming")[1:] + [("3, p_strategy => 'top_k'", "22023", "p_max_incoming does not go with")],
             "p_algorithm": words("p_algorithm", "Hybrid", "svd"), "p_strategy": words("p_strategy", "Top_k", "greedy")[1:],
+            "p_replace": [("NULL", "22004", "p_replace")],
             "p_now": NOT_NULL}),
     "accept_match": (
         "p_match_id => :match, p_attendee_id => :me, p_schedule_meeting => false, p_preferred_time => NULL, p_duration_minutes => NULL,"

@@ -163,6 +163,30 @@ def test_suggestions_that_stand_count_for_the_limit(conn):
     assert max(Counter(person for a, b, *_ in after for person in (a, b)).values()) == 3
 
 
+def test_a_choice_made_anew_takes_back_what_nobody_answered(conn):
+    event = market(conn, "anew", 60, zipf=1.5)
+    first = run(conn, event, 6, p_strategy="top_k")
+    assert first["top_k"]["most_incoming"] > 4 and first["withdrawn"] == 0
+    rows = conn.execute("SELECT id FROM convene.matches WHERE event_id = %s ORDER BY id LIMIT 2", [event.id]).fetchall()
+    answered, again = (row[0] for row in rows)
+    conn.execute("UPDATE convene.matches SET status = 'accepted_by_1' WHERE id = %s", [answered])
+    conn.execute("UPDATE convene.matches SET status = 'expired', expires_at = now() - interval '2 days' WHERE id = %s", [again])
+    conn.execute("UPDATE convene.matches SET status = 'suggested', expires_at = now() + interval '2 days' WHERE id = %s", [again])
+    before = {(a, b) for a, b, *_ in stored(conn, event)}
+    report = run(conn, event, 10, p_max_incoming=1, p_replace=True)
+    after = {(a, b) for a, b, *_ in stored(conn, event)}
+    shown = Counter(person for pair in after for person in pair)
+    assert max(shown.values()) == report["balanced"]["most_incoming"] == 1
+    assert report["withdrawn"] == len(before - after) > 0
+    # What somebody answered stays, and how often a pair was suggested is not forgotten.
+    assert conn.execute("SELECT status FROM convene.matches WHERE id = %s", [answered]).fetchone()[0] == "accepted_by_1"
+    assert conn.execute("SELECT status, times_suggested FROM convene.matches WHERE id = %s", [again]).fetchone() in [
+        ("suggested", 2), ("expired", 2)]
+    # Once more: the same choice, and nothing is written.
+    assert run(conn, event, 10, p_max_incoming=1, p_replace=True)["changed"] == 0
+    assert {(a, b) for a, b, *_ in stored(conn, event)} == after
+
+
 def test_nobody_with_an_eligible_pair_is_left_with_none(conn):
     """One whom everybody wants, and some who can be matched with that one only."""
     event = make_event(conn, "star", sessions=0, attendees=12)

@@ -58,7 +58,7 @@ CASES = {
         lambda t: {"p_attendee_id": t.attendee, "p_event_id": t.event},
     "generate_networking_matches(uuid,uuid,integer,text,timestamp with time zone)":
         lambda t: {"p_attendee_id": t.attendee, "p_event_id": t.event},
-    "generate_event_matches(uuid,integer,double precision,integer,text,text,timestamp with time zone)":
+    "generate_event_matches(uuid,integer,double precision,integer,text,text,boolean,timestamp with time zone)":
         lambda t: {"p_event_id": t.event},
     "accept_match(uuid,uuid,boolean,timestamp with time zone,integer,timestamp with time zone)":
         lambda t: {"p_match_id": t.match, "p_attendee_id": t.attendee},

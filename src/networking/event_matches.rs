@@ -1,6 +1,6 @@
 //! Suggestions for everybody at an event at once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,6 +34,7 @@ const MOST_INCOMING: i32 = 10_000;
 /// Suggests people to each other at a whole event.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::too_many_arguments)] // Each is one choice of the organizer's, and named.
 fn generate_event_matches(
     p_event_id: Option<pgrx::Uuid>,
     p_per_attendee: default!(Option<i32>, "10"),
@@ -41,14 +42,16 @@ fn generate_event_matches(
     p_max_incoming: default!(Option<i32>, "NULL"),
     p_algorithm: default!(Option<&str>, "'hybrid'"),
     p_strategy: default!(Option<&str>, "NULL"),
+    p_replace: default!(Option<bool>, "false"),
     p_now: default!(Option<TimestampWithTimeZone>, "now()"),
 ) -> pgrx::JsonB {
     let run = || -> Outcome<pgrx::JsonB> {
         let event_id = auth::managed_event(p_event_id)?;
         let asked = asked(p_per_attendee, p_min_score, p_max_incoming, p_strategy)?;
         let algorithm = Algorithm::parse(required(p_algorithm, "p_algorithm")?)?;
+        let replace = required(p_replace, "p_replace")?;
         let now = auth::moment(p_now, auth::caller()? == Caller::Service)?;
-        with_owner(|| generate(event_id, algorithm, asked, now)).map(pgrx::JsonB)
+        with_owner(|| generate(event_id, algorithm, asked, replace, now)).map(pgrx::JsonB)
     };
     run().or_raise()
 }
@@ -99,6 +102,7 @@ fn generate(
     event_id: pgrx::Uuid,
     algorithm: Algorithm,
     asked: Asked,
+    replace: bool,
     now: TimestampWithTimeZone,
 ) -> Outcome<Value> {
     let started = Instant::now();
@@ -108,7 +112,9 @@ fn generate(
     let event = people::load(event_id, &context.state, context.weights)?;
     let circle = circle(&event, None)?;
     let excluded = apart(&event, None, algorithm, &circle, now)?;
-    let (open, rows_there) = standing(&event)?;
+    let there = standing(&event)?;
+    // What is to be replaced counts for nobody.
+    let open = if replace { vec![] } else { there.open };
     let until = store::lives_until(event_id, now)?;
     let read = started.elapsed();
 
@@ -138,7 +144,8 @@ fn generate(
     };
     let estimated = instead.is_some();
     let (old, new): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|row| rows_there.contains(&(row.a, row.b)));
+        rows.into_iter().partition(|row| there.rows.contains_key(&(row.a, row.b)));
+    let withdrawn = if replace { store::withdraw(left_over(&there.rows, &old), now)? } else { 0 };
     let changed = store::keep(event_id, algorithm, &old, now, until)?
         + store::add(event_id, algorithm, &new, now, until)?;
     if let Some(job) = instead {
@@ -151,29 +158,45 @@ fn generate(
     }
     report["expired"] = json!(expired);
     report["changed"] = json!(changed);
+    report["withdrawn"] = json!(withdrawn);
     report["milliseconds"] = json!({
         "read": ms(read), "compute": ms(computed.saturating_sub(read)), "store": ms(started.elapsed().saturating_sub(computed)),
     });
     Ok(report)
 }
 
-/// Suggestions that stand, which count for those who are suggested, and stay; and the pairs that have a
-/// row which may be suggested again.
-type Standing = (Vec<(u32, u32)>, HashSet<(pgrx::Uuid, pgrx::Uuid)>);
+/// What there is already.
+struct Standing {
+    /// Suggestions that stand.
+    open: Vec<(u32, u32)>,
+    /// The row of every pair that stands or may be suggested again, and whether it stands.
+    rows: HashMap<(pgrx::Uuid, pgrx::Uuid), (pgrx::Uuid, bool)>,
+}
 
 fn standing(event: &Event) -> Outcome<Standing> {
     const STANDING: &str = "
-        SELECT m.attendee_1_id, m.attendee_2_id, m.status = 'suggested' FROM convene.matches m
+        SELECT m.attendee_1_id, m.attendee_2_id, m.status = 'suggested', m.id FROM convene.matches m
          WHERE m.event_id = $1 AND m.status IN ('suggested', 'expired')";
-    let (mut open, mut there) = (Vec::new(), HashSet::new());
+    let (mut open, mut rows) = (Vec::new(), HashMap::new());
     db::stream(STANDING, &[event.id.into()], CHUNK, |row| {
-        let (a, b) = (row.want(1)?, row.want(2)?);
-        there.insert((a, b));
-        let both = event.index(a).zip(event.index(b));
-        open.extend(both.filter(|_| row.want::<bool>(3).unwrap_or(false)));
+        let (a, b, stands) = (row.want(1)?, row.want(2)?, row.want(3)?);
+        rows.insert((a, b), (row.want(4)?, stands));
+        open.extend(event.index(a).zip(event.index(b)).filter(|_| stands));
         Ok(())
     })?;
-    Ok((open, there))
+    Ok(Standing { open, rows })
+}
+
+/// The rows of suggestions that stand and are not among those made now.
+fn left_over(
+    there: &HashMap<(pgrx::Uuid, pgrx::Uuid), (pgrx::Uuid, bool)>,
+    again: &[store::Row],
+) -> Vec<pgrx::Uuid> {
+    let again: HashSet<_> = again.iter().map(|row| (row.a, row.b)).collect();
+    let over = there.iter().filter(|(pair, (_, stands))| *stands && !again.contains(*pair));
+    let mut ids: Vec<pgrx::Uuid> = over.map(|(_, (id, _))| *id).collect();
+    ids.sort_unstable();
+    ids
 }
 
 fn report(event: &Event, algorithm: Algorithm, asked: Asked, plan: &Plan) -> Value {

@@ -222,6 +222,31 @@ pub fn add(
     Ok(rows.len())
 }
 
+/// Takes suggestions back that nobody has answered; how many. One that had expired before goes back to
+/// that, so that it is still known how often it was made. What somebody holds is in their hands.
+pub fn withdraw(ids: Vec<pgrx::Uuid>, now: TimestampWithTimeZone) -> Outcome<usize> {
+    const FIRST: &str = "
+        DELETE FROM convene.matches m
+         WHERE m.id = ANY (ARRAY(
+                 SELECT o.id FROM convene.matches o
+                  WHERE o.id = ANY ($1) AND o.status = 'suggested' AND o.meeting_id IS NULL
+                    AND o.times_suggested = 1
+                  FOR UPDATE SKIP LOCKED))";
+    const AGAIN: &str = "
+        UPDATE convene.matches m SET status = 'expired', expires_at = least(m.expires_at, $2)
+         WHERE m.id = ANY (ARRAY(
+                 SELECT o.id FROM convene.matches o
+                  WHERE o.id = ANY ($1) AND o.status = 'suggested' AND o.meeting_id IS NULL
+                  FOR NO KEY UPDATE SKIP LOCKED))";
+    let mut withdrawn = 0;
+    for batch in ids.chunks(BATCH) {
+        pgrx::check_for_interrupts!();
+        withdrawn += db::execute(FIRST, &[batch.to_vec().into()])?;
+        withdrawn += db::execute(AGAIN, &[batch.to_vec().into(), now.into()])?;
+    }
+    Ok(withdrawn)
+}
+
 /// The open suggestions between one person and others, by the attendee id of the other.
 pub fn ids(event: &Event, of: u32, others: &[u32]) -> Outcome<HashMap<pgrx::Uuid, pgrx::Uuid>> {
     const IDS: &str = "
