@@ -43,6 +43,8 @@ CASES = {
             "p_per_event": limits(1000, "p_per_event"), "p_weights": WEIGHTS, "p_now": [("NULL", "22004", "p_now")],
             "p_min_score": [("NULL", "22004", "p_min_score")] + [(value, "22023", "p_min_score must be between 0 and 1") for value in
                                                                  ("-0.1", "1.1", "'NaN'", "'infinity'")]}),
+    "suggest_package_price": ("p_package_id => :package, p_now => now()", {"p_package_id": ids(), "p_now": [("NULL", "22004", "p_now")]}),
+    "draft_sponsorship_proposal": ("p_event_id => :event, p_sponsor_id => :sponsor", {"p_event_id": ids(), "p_sponsor_id": ids()}),
     "sponsor_fit_score": (PLAIN, PLAIN_WRONG),
     "sponsor_fit_metrics": (PLAIN, PLAIN_WRONG),
 }
@@ -57,7 +59,9 @@ def names(db):
         event = make_event(conn, "errors", sessions=1, attendees=1)
         sponsor = ident("errors", "sponsor")
         conn.execute("INSERT INTO convene.sponsors (id, event_id, company_name) VALUES (%s, %s, 'S')", [sponsor, event.id])
-    return {"event": f"'{event.id}'", "sponsor": f"'{sponsor}'"}
+        package = conn.execute("INSERT INTO convene.sponsorship_packages (event_id, package_name, tier, price_cents, total_available)"
+                               " VALUES (%s, 'Gold', 'gold', 100, 1) RETURNING id", [event.id]).fetchone()[0]
+    return {"event": f"'{event.id}'", "sponsor": f"'{sponsor}'", "package": f"'{package}'"}
 
 
 def test_every_argument_has_its_cases(conn):

@@ -47,6 +47,7 @@ class Target(NamedTuple):
     neighbour: uuid.UUID
     work: uuid.UUID
     work_token: uuid.UUID
+    package: uuid.UUID
 
 
 AHEAD, LATER = "2031-05-05T10:00:00Z", "2031-05-05T10:30:00Z"
@@ -162,6 +163,8 @@ CASES = {
     "fn_compute_match_score(uuid,uuid)": lambda t: {"p_event_id": t.event, "p_sponsor_id": t.sponsor},
     "preview_sponsorship_matches(integer,double precision,jsonb,uuid[],uuid[],timestamp with time zone)":
         lambda t: {"p_event_ids": [t.event], "p_sponsor_ids": [t.sponsor]},
+    "suggest_package_price(uuid,timestamp with time zone)": lambda t: {"p_package_id": t.package},
+    "draft_sponsorship_proposal(uuid,uuid)": lambda t: {"p_event_id": t.event, "p_sponsor_id": t.sponsor},
     "simulate_match_score(uuid,uuid,jsonb)":
         lambda t: {"p_event_id": t.event, "p_sponsor_id": t.sponsor, "p_overrides": Jsonb({"budget_factor": 2})},
     # The marketplace
@@ -181,6 +184,7 @@ FOR_ORGANIZERS = {key for key in CASES if key.startswith((
     "generate_event_peer", "form_peer_groups", "peer_match_metrics", "find_super_connectors",
     "score_event_leads", "predict_sponsor", "renewal_predictions", "start_renewal", "list_sponsors", "add_sponsor",
     "generate_event_matches", "networking_quality", "find_connectors",
+    "suggest_package", "draft_sponsorship",
     "send_peer_introduction", "suggested_prompt_times", "dispatch_due_prompts"))}
 # What anybody of the event's organization reads.
 FOR_STAFF = {key for key in CASES if key.startswith(("get_sponsor_recommendations", "semantic_sponsor"))}
@@ -228,12 +232,14 @@ def world(db):
                            " SELECT event_id, embedding, embedding_model, 'x' FROM convene.session_embeddings WHERE event_id = %s LIMIT 1",
                            [alpha.id])
         matched = add_networking(connection, alpha)
+        package = connection.execute("INSERT INTO convene.sponsorship_packages (event_id, package_name, tier, price_cents, total_available)"
+                                     " VALUES (%s, 'Gold', 'gold', 100, 1) RETURNING id", [alpha.id]).fetchone()[0]
         connection.execute("INSERT INTO convene.outbox (topic, target_kind, target_id) VALUES ('crm', 'lead', gen_random_uuid())")
         work, work_token = connection.execute("SELECT id, lease_token FROM convene.claim_outbox('crm', 1, '1 day')").fetchone()
     return alpha, beta, Target(person.id, alpha.id, alpha.sessions[0], served, *job, person.sub, *peers, *sync,
                                partner=alpha.people[3].id, meeting=meetings[0], begun=meetings[1], schedule=schedule,
                                sponsor=sponsor, lead=lead, badge=badge, match=matched[0], neighbour=matched[1],
-                               work=work, work_token=work_token)
+                               work=work, work_token=work_token, package=package)
 
 
 def add_peers(conn, event):

@@ -37,6 +37,26 @@ const EXISTS: &str = "
 /// The pair, if the caller acts for the sponsor or is of the event's staff, and may look at the other
 /// side, or is the service.
 pub fn pair(event_id: Option<pgrx::Uuid>, sponsor_id: Option<pgrx::Uuid>) -> Outcome<Pair> {
+    pair_by(PAIR, event_id, sponsor_id)
+}
+
+// As the second half of the above, for those who manage the event.
+const MANAGED: &str = "
+    SELECT true
+     WHERE $1 = ANY (ARRAY(SELECT convene_private.my_managed_event_ids()))
+       AND ($2 = ANY (ARRAY(SELECT convene_private.my_staffed_sponsor_ids()))
+            OR EXISTS (SELECT FROM convene.sponsorship_matches m WHERE m.event_id = $1 AND m.sponsor_id = $2))";
+
+/// The pair, if the caller manages the event and may look at the sponsor, or is the service.
+pub fn managed_pair(event_id: Option<pgrx::Uuid>, sponsor_id: Option<pgrx::Uuid>) -> Outcome<Pair> {
+    pair_by(MANAGED, event_id, sponsor_id)
+}
+
+fn pair_by(
+    sql: &'static str,
+    event_id: Option<pgrx::Uuid>,
+    sponsor_id: Option<pgrx::Uuid>,
+) -> Outcome<Pair> {
     let caller = caller()?;
     if caller == Caller::Anonymous {
         return Err(not_allowed("sponsor and event"));
@@ -55,7 +75,24 @@ pub fn pair(event_id: Option<pgrx::Uuid>, sponsor_id: Option<pgrx::Uuid>) -> Out
             _ => Err(not_found("event", event_id)),
         };
     }
-    with_owner(|| db::read_one(PAIR, &ids, |row| row.want::<bool>(1)))?
+    with_owner(|| db::read_one(sql, &ids, |row| row.want::<bool>(1)))?
         .map(|_| pair)
         .ok_or_else(|| not_allowed("sponsor and event"))
+}
+
+const PACKAGE: &str = "
+    SELECT p.id FROM convene.sponsorship_packages p
+     WHERE p.id = $1 AND ($2 OR p.event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())))";
+
+/// A package, if the caller manages its event or is the service.
+pub fn package(id: Option<pgrx::Uuid>) -> Outcome<pgrx::Uuid> {
+    let caller = caller()?;
+    if caller == Caller::Anonymous {
+        return Err(not_allowed("package"));
+    }
+    let id = required(id, "p_package_id")?;
+    with_owner(|| {
+        db::read_one(PACKAGE, &[id.into(), caller.is_service().into()], |row| row.want(1))
+    })?
+    .ok_or_else(|| caller.refuse("package", id))
 }

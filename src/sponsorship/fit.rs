@@ -18,12 +18,16 @@ pub fn case(pair: Pair) -> Outcome<Case> {
         (Some(sponsor), Some(event)) => {
             Ok(Case { sponsor: sponsor.side, event: event.side, weights: event.weights })
         }
-        // Deleted since the caller's rights were looked at.
-        _ => Err(Failure(Error::Retry {
-            message: "the sponsor or the event went away meanwhile".into(),
-            hint: "Try again.".into(),
-        })),
+        _ => Err(gone()),
     }
+}
+
+/// Deleted since the caller's rights were looked at.
+pub fn gone() -> Failure {
+    Failure(Error::Retry {
+        message: "the sponsor or the event went away meanwhile".into(),
+        hint: "Try again.".into(),
+    })
 }
 
 /// A score as the table holds it.

@@ -184,7 +184,8 @@ fn parsed(document: Document, known: &mut HashMap<String, Weights>) -> Outcome<W
     Ok(weights)
 }
 
-fn words(row: &Row<'_>, ordinal: usize) -> Outcome<Vec<String>> {
+/// The words of a column of type `text[]`, without nulls.
+pub fn words(row: &Row<'_>, ordinal: usize) -> Outcome<Vec<String>> {
     let words = row.get::<Vec<Option<String>>>(ordinal)?.unwrap_or_default();
     Ok(words.into_iter().flatten().collect())
 }

@@ -4,4 +4,6 @@ mod access;
 mod fit;
 pub mod inputs;
 mod preview;
+mod price;
+mod proposal;
 mod values;

@@ -46,6 +46,27 @@ test('a fit is computed, explained and tried otherwise', async () => {
   assert.deepEqual([wrong.status, wrong.error.code], [400, '22023'])
 })
 
+test('an organizer is told a price, and given a proposal', async () => {
+  const made = await organizer.from('sponsorship_packages').insert({ event_id: event, package_name: 'Stage', tier: 'gold', price_cents: 500000,
+    total_available: 2 }).select('id').single()
+  assert.equal(made.error, null, JSON.stringify(made.error))
+  const price = await call(organizer, 'suggest_package_price', { p_package_id: made.data.id })
+  // There is nothing to compare it with.
+  assert.deepEqual([price.price_cents, price.suggested_price_cents, price.comparables], [500000, null, []])
+  assert.match(price.reason, /3 are needed/)
+  const { data } = await service.from('sponsors').select('id').eq('company_name', 'Fitting').single()
+  const pair = { p_event_id: event, p_sponsor_id: data.id }
+  const proposal = await call(organizer, 'draft_sponsorship_proposal', pair)
+  assert.match(proposal, /^# Proposal: .* for Fitting\n/)
+  assert.match(proposal, /\| Stage \| gold \| 5,000 USD \| 2 of 2 \|/)
+  for (const [name, args] of [['suggest_package_price', { p_package_id: made.data.id }], ['draft_sponsorship_proposal', pair]]) {
+    for (const who of [stranger, sponsorsPerson]) {
+      const refused = await who.rpc(name, args)
+      assert.deepEqual([refused.status, refused.error.code], [403, '42501'], name)
+    }
+  }
+})
+
 test('fits of plain values are for everybody', async () => {
   const values = { p_annual_budget_cents: 300000, p_preferred_categories: ['music', 'food', 'art'], p_event_categories: ['Music', 'food', 'film'],
     p_regions: ['US', 'CA'], p_event_regions: ['USA'], p_geo_distribution: { US: 60, Canada: 20, MX: 20 }, p_engagement_score: 0.8,

@@ -1,9 +1,12 @@
 //! Which sponsor fits which event, and why: one pair at a time, or whole markets.
 
 mod fit;
+mod markdown;
 mod market;
 mod metrics;
 mod overrides;
+mod price;
+mod proposal;
 mod regions;
 mod sides;
 mod weights;
@@ -14,6 +17,8 @@ pub use fit::{
 };
 pub use market::Market;
 pub use overrides::{Case, difference};
+pub use price::{Comparable, Counted, LEAST_COMPARABLES, Offer, Suggestion, suggest};
+pub use proposal::{Audience, Package, Proposal};
 pub use regions::fold as fold_region;
 pub use sides::{EventSide, Insights, SponsorSide, Vector, counts};
 pub use weights::Weights;
