@@ -14,7 +14,8 @@ case ${1:-} in
   networking) networking "${@:2}" ;;
   meetings) exec "$python" bench/meetings.py "${@:2}" ;;
   peers) exec "$python" bench/peers.py "${@:2}" ;;
+  marketplace) exec "$python" bench/marketplace.py "${@:2}" ;;
   leads) exec "$python" bench/leads.py "${@:2}" ;;
-  "") "$python" bench/recommendation.py && networking && "$python" bench/meetings.py && "$python" bench/peers.py && "$python" bench/leads.py && exec "$python" bench/security.py ;;
+  "") "$python" bench/recommendation.py && networking && "$python" bench/meetings.py && "$python" bench/peers.py && "$python" bench/leads.py && "$python" bench/marketplace.py && exec "$python" bench/security.py ;;
   *) exec "$python" bench/recommendation.py "$@" ;;
 esac

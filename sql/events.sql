@@ -64,7 +64,7 @@ COMMENT ON COLUMN convene.events.is_public IS 'Published or completed; the parts
 COMMENT ON COLUMN convene.events.on_market IS 'Published: what sponsors read of the event''s audience repeats it, as the programme repeats is_public';
 COMMENT ON COLUMN convene.events.time_zone IS 'Zone of local times and of days at this event';
 COMMENT ON COLUMN convene.events.session_clash_rule IS 'What happens when somebody registers for two sessions at the same time: refused, told, or nothing';
-CREATE INDEX idx_events_organization ON convene.events (organization_id);
+CREATE INDEX idx_events_organization ON convene.events (organization_id, start_at);
 CREATE INDEX idx_events_organizer ON convene.events (organizer_id);
 CREATE INDEX idx_events_venue ON convene.events (venue_id);
 CREATE INDEX idx_events_status ON convene.events (status, start_at);

@@ -95,6 +95,47 @@ CREATE TRIGGER sponsor_profiles_card
     ON convene.sponsor_profiles
     FOR EACH ROW EXECUTE FUNCTION convene_private.card_of_profile();
 
+-- A page that is sorted by quality begins with its index, so every event has its row: from the event's first moment one without a
+-- score. Whoever then inserts the score, a refresh or a person, replaces it.
+CREATE FUNCTION convene_private.place_quality() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.quality_score IS NOT NULL THEN
+        DELETE FROM convene.event_quality_scores q WHERE q.event_id = NEW.event_id AND q.quality_score IS NULL;
+    END IF;
+    SELECT e.status = 'published' AND (e.end_at IS NULL OR e.end_at > now()) INTO NEW.on_market
+    FROM convene.events e WHERE e.id = NEW.event_id;
+    NEW.on_market := coalesce(NEW.on_market, false);
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.place_quality() IS 'Fills in whether the event of a quality is on the market, and takes the place of a row without a score';
+CREATE TRIGGER event_quality_scores_place BEFORE INSERT ON convene.event_quality_scores
+    FOR EACH ROW EXECUTE FUNCTION convene_private.place_quality();
+
+CREATE FUNCTION convene_private.add_quality_rows() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO convene.event_quality_scores (event_id) SELECT n.id FROM new_rows n ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.add_quality_rows() IS 'Gives new events their row among the qualities';
+CREATE TRIGGER events_quality AFTER INSERT ON convene.events
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION convene_private.add_quality_rows();
+
+CREATE FUNCTION convene_private.keep_on_market() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE convene.event_quality_scores q
+    SET on_market = NEW.status = 'published' AND (NEW.end_at IS NULL OR NEW.end_at > now())
+    WHERE q.event_id = NEW.id
+      AND q.on_market <> (NEW.status = 'published' AND (NEW.end_at IS NULL OR NEW.end_at > now()));
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION convene_private.keep_on_market() IS 'An event that is published, taken back or moved comes to the market or leaves it at once';
+CREATE TRIGGER events_market AFTER UPDATE OF status, end_at ON convene.events
+    FOR EACH ROW WHEN ((OLD.status, OLD.end_at) IS DISTINCT FROM (NEW.status, NEW.end_at))
+    EXECUTE FUNCTION convene_private.keep_on_market();
+
 -- A row a day, so that it is also seen how the market goes.
 CREATE TABLE convene.marketplace_days (
     audience text NOT NULL DEFAULT 'market' CHECK (audience = 'market'),
@@ -186,12 +227,12 @@ CREATE VIEW convene.v_sponsorship_package_cards WITH (security_invoker = true) A
            e.city, e.country, e.categories, p.package_name, p.tier, p.package_type, p.price_cents, p.currency, p.price, p.benefits,
            p.deliverables, p.description, p.highlights, p.priority, p.status, p.total_available AS total_inventory, p.sold,
            CASE WHEN p.status IN ('available', 'limited') THEN p.available ELSE 0 END AS available_inventory,
-           p.status <> 'archived' AND e.status = 'published' AND (e.end_at IS NULL OR e.end_at > now()) AS is_active,
+           p.status <> 'archived' AND q.on_market AND e.status = 'published' AND (e.end_at IS NULL OR e.end_at > now()) AS is_active,
            p.view_count, p.order_count, p.conversion_rate, p.stats_refreshed_at, q.quality_score, q.quality_tier,
            i.attendee_count, i.engagement_score, i.ticket_conversion_rate, i.avg_dwell_time_ms, i.social_mentions, i.sentiment_score
     FROM convene.sponsorship_packages p
     JOIN convene.events e ON e.id = p.event_id
-    LEFT JOIN convene.event_quality_scores q ON q.event_id = p.event_id AND q.on_market
+    JOIN convene.event_quality_scores q ON q.event_id = p.event_id
     LEFT JOIN convene.event_audience_insights i ON i.event_id = p.event_id;
 COMMENT ON VIEW convene.v_sponsorship_package_cards IS 'Packages with their event, its quality and what is left of them; is_active: not archived, and the event is on the market';
 
@@ -210,7 +251,7 @@ CREATE VIEW convene.v_event_marketplace WITH (security_invoker = true) AS
            i.social_mentions, i.sentiment_score, i.geo_distribution, i.age_segments, k.available_packages, k.available_inventory,
            k.min_price_cents, k.max_price_cents, k.price_currency
     FROM convene.events e
-    LEFT JOIN convene.event_quality_scores q ON q.event_id = e.id AND q.on_market
+    JOIN convene.event_quality_scores q ON q.event_id = e.id AND q.on_market
     LEFT JOIN convene.event_audience_insights i ON i.event_id = e.id
     LEFT JOIN LATERAL (
         SELECT count(*) AS available_packages, coalesce(sum(p.available), 0) AS available_inventory,

@@ -310,6 +310,9 @@ COMMENT ON COLUMN convene.sponsorship_matches.sponsor_rev IS 'Revision of the sp
 COMMENT ON COLUMN convene.sponsorship_matches.event_rev IS 'Likewise of the event''s side';
 CREATE INDEX idx_sponsorship_matches_event ON convene.sponsorship_matches (event_id, score DESC);
 CREATE INDEX idx_sponsorship_matches_sponsor ON convene.sponsorship_matches (sponsor_id, score DESC);
+-- As for attendees: of a list that is made while the query runs the server expects ten ids. With ten of ten thousand sponsors it
+-- would take a policy for something that leaves few rows, and read and sort all matches of a sponsor for the best twenty.
+ALTER TABLE convene.sponsorship_matches ALTER COLUMN sponsor_id SET (n_distinct = 100);
 CREATE TRIGGER sponsorship_matches_touch BEFORE UPDATE ON convene.sponsorship_matches
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
@@ -358,9 +361,9 @@ CREATE TABLE convene.event_quality_scores (
     event_id uuid PRIMARY KEY,
     event_public boolean NOT NULL DEFAULT false,
     on_market boolean NOT NULL DEFAULT false,
-    quality_score double precision NOT NULL CHECK (quality_score BETWEEN 0 AND 100),
+    quality_score double precision CHECK (quality_score BETWEEN 0 AND 100),
     quality_tier text GENERATED ALWAYS AS (CASE WHEN quality_score >= 80 THEN 'premium' WHEN quality_score >= 60 THEN 'high'
-                                                WHEN quality_score >= 40 THEN 'medium' ELSE 'low' END) STORED,
+                                                WHEN quality_score >= 40 THEN 'medium' WHEN quality_score < 40 THEN 'low' END) STORED,
     completeness double precision CHECK (completeness BETWEEN 0 AND 1),
     engagement double precision CHECK (engagement BETWEEN 0 AND 1),
     conversion double precision CHECK (conversion BETWEEN 0 AND 1),
@@ -370,15 +373,16 @@ CREATE TABLE convene.event_quality_scores (
     computed_at timestamptz NOT NULL DEFAULT now(),
     FOREIGN KEY (event_id, event_public) REFERENCES convene.events (id, is_public) ON UPDATE CASCADE ON DELETE CASCADE
 ) WITH (fillfactor = 80);
-COMMENT ON TABLE convene.event_quality_scores IS 'How good an event looks to a sponsor, and from what that was computed; as of its last refresh';
+COMMENT ON TABLE convene.event_quality_scores IS 'How good an event looks to a sponsor, and from what that was computed, as of its last refresh: a row for every event';
 COMMENT ON COLUMN convene.event_quality_scores.event_public IS 'events.is_public, kept by a trigger and the foreign key';
-COMMENT ON COLUMN convene.event_quality_scores.on_market IS 'Published and not over, as of the last refresh: what the pages of the marketplace are read by';
-COMMENT ON COLUMN convene.event_quality_scores.quality_score IS '0 to 100, to two places';
-COMMENT ON COLUMN convene.event_quality_scores.quality_tier IS 'premium from 80, high from 60, medium from 40, else low';
+COMMENT ON COLUMN convene.event_quality_scores.on_market IS 'Published and not over, as of the last change of the event or the last refresh: what the pages of the marketplace are read by';
+COMMENT ON COLUMN convene.event_quality_scores.quality_score IS '0 to 100, to two places; null until it is refreshed, and for a cancelled event';
+COMMENT ON COLUMN convene.event_quality_scores.quality_tier IS 'premium from 80, high from 60, medium from 40, else low; null without a score';
 COMMENT ON COLUMN convene.event_quality_scores.completeness IS 'How much of the event is described, 0 to 1; null, here and in the other parts: nothing to compute it from';
 COMMENT ON COLUMN convene.event_quality_scores.history IS 'How the organization''s events before went';
 COMMENT ON COLUMN convene.event_quality_scores.coverage IS 'Share of the weights whose parts are known; an unknown part counts as the middle';
-CREATE INDEX idx_event_quality_scores_score ON convene.event_quality_scores (quality_score DESC) WHERE on_market;
+CREATE INDEX idx_event_quality_scores_score ON convene.event_quality_scores (quality_score DESC);
+CREATE INDEX idx_event_quality_scores_market ON convene.event_quality_scores (quality_score DESC) WHERE on_market;
 CREATE TRIGGER event_quality_scores_programme BEFORE INSERT OR UPDATE OF event_id, event_public ON convene.event_quality_scores
     FOR EACH ROW EXECUTE FUNCTION convene_private.place_in_programme();
 
@@ -403,6 +407,7 @@ CREATE INDEX idx_sponsor_event_fit_scores_events ON convene.sponsor_event_fit_sc
     WHERE semantic_similarity IS NOT NULL;
 CREATE INDEX idx_sponsor_event_fit_scores_sponsors ON convene.sponsor_event_fit_scores (event_id, semantic_similarity DESC)
     WHERE semantic_similarity IS NOT NULL;
+ALTER TABLE convene.sponsor_event_fit_scores ALTER COLUMN sponsor_id SET (n_distinct = 100);
 
 CREATE TABLE convene.mv_refresh_log (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

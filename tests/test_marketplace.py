@@ -118,7 +118,25 @@ def test_a_cancelled_event_loses_its_quality(conn, world):
     refresh(conn, "event_quality_scores")
     conn.execute("UPDATE convene.events SET status = 'cancelled' WHERE id = %s", [world[0].id])
     assert refresh(conn, "event_quality_scores") == {"event_quality_scores": ("done", 1)}
-    assert quality(conn, world[0]) is None
+    assert quality(conn, world[0]) == (None,) * 7 + (False,)
+    assert refresh(conn, "event_quality_scores") == {"event_quality_scores": ("done", 0)}
+
+
+def test_every_event_has_its_row_from_the_start(conn, world):
+    """Without a score until the next refresh; on the market as soon as it is published, and off it at once."""
+    alpha, beta = world
+    assert quality(conn, alpha) == (None,) * 7 + (True,)
+    assert conn.execute("SELECT quality_tier FROM convene.event_quality_scores").fetchall() == [(None,), (None,)]
+    for change, on_market in (("status = 'draft'", False), ("status = 'published'", True), ("end_at = now() - interval '1 hour', start_at = NULL", False),
+                              ("end_at = NULL", True)):
+        conn.execute(f"UPDATE convene.events SET {change} WHERE id = %s", [alpha.id])
+        assert quality(conn, alpha)[7] is on_market, change
+    # Whoever writes a score by hand takes the place of the row without one; twice is once too much.
+    conn.execute("INSERT INTO convene.event_quality_scores (event_id, quality_score) VALUES (%s, 90)", [alpha.id])
+    assert quality(conn, alpha)[0] == 90 and quality(conn, alpha)[7] is True
+    expect_error(conn, "23505", "INSERT INTO convene.event_quality_scores (event_id, quality_score) VALUES (%s, 80)", [alpha.id])
+    assert conn.execute("SELECT count(*) FROM convene.v_event_marketplace").fetchone() == (2,)
+    assert conn.execute("SELECT count(*), count(quality_score) FROM convene.v_sponsorship_package_cards WHERE is_active").fetchone() == (4, 2)
 
 
 # Refreshing --------------------------------------------------------------------------------------------------------

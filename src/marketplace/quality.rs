@@ -66,10 +66,13 @@ fn known(row: &Row<'_>) -> Outcome<Known> {
     Ok(Known { id: row.want(1)?, on_market: row.want(10)?, stored })
 }
 
-/// Cancelled events have none.
+/// Cancelled events have a row and no quality.
 const GONE: &str = "
-    DELETE FROM convene.event_quality_scores q USING convene.events e
-     WHERE e.id = q.event_id AND e.status = 'cancelled'";
+    UPDATE convene.event_quality_scores q
+       SET quality_score = NULL, completeness = NULL, engagement = NULL, conversion = NULL, social_proof = NULL,
+           history = NULL, coverage = NULL, on_market = false, computed_at = $1
+      FROM convene.events e
+     WHERE e.id = q.event_id AND e.status = 'cancelled' AND (q.quality_score IS NOT NULL OR q.on_market)";
 
 // An event that went away meanwhile is left out.
 const WRITE: &str = "
@@ -90,7 +93,7 @@ const WRITE: &str = "
 
 /// Brings the qualities up to date; how many changed.
 pub fn refresh(now: TimestampWithTimeZone) -> Outcome<i64> {
-    let gone = db::execute(GONE, &[])?;
+    let gone = db::execute(GONE, &[now.into()])?;
     let mut events = Vec::new();
     let mut rows = Vec::new();
     db::stream(EVENTS, &[now.into()], CHUNK, |row| {
