@@ -95,7 +95,8 @@ def test_a_block_or_a_refusal_meets_a_booking(db, conn, event):
                          {"a": event.people[0].id, "b": event.people[1].id}).fetchone()[0]
     block = "SELECT convene.block_person(%s, %s)", [event.people[1].id, event.people[0].id]
     decline = "SELECT convene.decline_match(%s)", [match]
-    for round_, (statement, values) in enumerate([block, decline] * 6):
+    row = "INSERT INTO convene.person_blocks (blocker_profile, blocked_profile) VALUES (%s, %s)", [event.people[1].sub, event.people[0].sub]
+    for round_, (statement, values) in enumerate([block, decline, row] * 6):
         conn.execute("DELETE FROM convene.person_blocks")
         conn.execute("DELETE FROM convene.meetings")
         conn.execute("DELETE FROM convene.matches WHERE id = %s", [match])
