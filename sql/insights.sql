@@ -5,8 +5,9 @@
 CREATE TABLE convene.event_signal_deltas (
     event_id uuid NOT NULL,
     id uuid NOT NULL DEFAULT gen_random_uuid(),
-    country text,
-    age_bucket text,
+    countries text[],
+    ages text[],
+    counts numeric[],
     impressions numeric,
     dwell_ms numeric,
     dwelled numeric,
@@ -26,6 +27,7 @@ CREATE TABLE convene.event_signal_deltas (
 COMMENT ON TABLE convene.event_signal_deltas IS 'What came to the signals of an event, or went, since they were last counted; taken by refresh_event_insights()';
 COMMENT ON COLUMN convene.event_signal_deltas.event_id IS 'No foreign key: it may go before its notes. All zeros: a table was emptied, and everything has to be counted anew';
 COMMENT ON COLUMN convene.event_signal_deltas.impressions IS 'Sums of one statement, here and to texts; null: says nothing of it. All null: attendees, orders or videos changed';
+COMMENT ON COLUMN convene.event_signal_deltas.counts IS 'Impressions of the country and age that stand at the same place in countries and ages; those of neither are left out';
 COMMENT ON COLUMN convene.event_signal_deltas.latest IS 'The latest created_at of the signals in it';
 
 CREATE TABLE convene.event_signal_totals (
@@ -89,20 +91,28 @@ CREATE FUNCTION convene_private.note_impressions() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_sort = off AS $$
 BEGIN
     IF TG_OP <> 'DELETE' THEN
-        INSERT INTO convene.event_signal_deltas (event_id, country, age_bucket, impressions, dwell_ms, dwelled, latest)
-        SELECT n.event_id, n.country, n.age_bucket,
-               sum(n.impressions), sum(n.dwell_time_ms) FILTER (WHERE n.impressions > 0),
-               sum(n.impressions) FILTER (WHERE n.dwell_time_ms IS NOT NULL),
-               max(n.created_at)
-        FROM new_rows n GROUP BY n.event_id, n.country, n.age_bucket;
+        INSERT INTO convene.event_signal_deltas (event_id, countries, ages, counts, impressions, dwell_ms, dwelled, latest)
+        SELECT c.event_id, array_agg(c.country) FILTER (WHERE num_nonnulls(c.country, c.age_bucket) > 0),
+               array_agg(c.age_bucket) FILTER (WHERE num_nonnulls(c.country, c.age_bucket) > 0),
+               array_agg(c.impressions) FILTER (WHERE num_nonnulls(c.country, c.age_bucket) > 0),
+               sum(c.impressions), sum(c.dwell_ms), sum(c.dwelled), max(c.latest)
+        FROM (SELECT n.event_id, n.country, n.age_bucket, sum(n.impressions) AS impressions,
+                     sum(n.dwell_time_ms) FILTER (WHERE n.impressions > 0) AS dwell_ms,
+                     sum(n.impressions) FILTER (WHERE n.dwell_time_ms IS NOT NULL) AS dwelled, max(n.created_at) AS latest
+              FROM new_rows n GROUP BY n.event_id, n.country, n.age_bucket) c
+        GROUP BY c.event_id;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        INSERT INTO convene.event_signal_deltas (event_id, country, age_bucket, impressions, dwell_ms, dwelled, latest)
-        SELECT o.event_id, o.country, o.age_bucket,
-               -sum(o.impressions), -sum(o.dwell_time_ms) FILTER (WHERE o.impressions > 0),
-               -sum(o.impressions) FILTER (WHERE o.dwell_time_ms IS NOT NULL),
-               max(o.created_at)
-        FROM old_rows o GROUP BY o.event_id, o.country, o.age_bucket;
+        INSERT INTO convene.event_signal_deltas (event_id, countries, ages, counts, impressions, dwell_ms, dwelled, latest)
+        SELECT c.event_id, array_agg(c.country) FILTER (WHERE num_nonnulls(c.country, c.age_bucket) > 0),
+               array_agg(c.age_bucket) FILTER (WHERE num_nonnulls(c.country, c.age_bucket) > 0),
+               array_agg(-c.impressions) FILTER (WHERE num_nonnulls(c.country, c.age_bucket) > 0),
+               -sum(c.impressions), -sum(c.dwell_ms), -sum(c.dwelled), max(c.latest)
+        FROM (SELECT o.event_id, o.country, o.age_bucket, sum(o.impressions) AS impressions,
+                     sum(o.dwell_time_ms) FILTER (WHERE o.impressions > 0) AS dwell_ms,
+                     sum(o.impressions) FILTER (WHERE o.dwell_time_ms IS NOT NULL) AS dwelled, max(o.created_at) AS latest
+              FROM old_rows o GROUP BY o.event_id, o.country, o.age_bucket) c
+        GROUP BY c.event_id;
     END IF;
     RETURN NULL;
 END $$;

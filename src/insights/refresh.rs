@@ -148,9 +148,13 @@ fn take(events: &[pgrx::Uuid]) -> Outcome<i64> {
         "WITH taken AS (
            DELETE FROM convene.event_signal_deltas d WHERE d.event_id = ANY ($1) RETURNING d.*),
          cells AS (
-           SELECT event_id, country, age_bucket, impressions AS counted",
+           SELECT event_id, NULL::text AS country, NULL::text AS age_bucket, NULL::numeric AS counted",
         once!(", ", ""),
-        " FROM taken UNION ALL ",
+        " FROM taken
+           UNION ALL SELECT t.event_id, c.country, c.age_bucket, c.counted, ",
+        no_measures!(),
+        " FROM taken t, unnest(t.countries, t.ages, t.counts) c (country, age_bucket, counted)
+           UNION ALL ",
         unfolded!("convene.event_signal_totals", "t.event_id = ANY ($1)"),
         " UNION ALL SELECT e.id, NULL, NULL, NULL, ",
         no_measures!(),
