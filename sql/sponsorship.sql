@@ -251,13 +251,13 @@ CREATE TABLE convene.event_audience_insights (
 COMMENT ON TABLE convene.event_audience_insights IS 'What is known of an event''s audience, in sums only; whoever acts for a sponsor reads it of every published event';
 COMMENT ON COLUMN convene.event_audience_insights.listed IS 'events.on_market, kept by a trigger and the foreign key';
 COMMENT ON COLUMN convene.event_audience_insights.audience IS 'sponsors: every sponsor''s people may read it; null: only the event''s staff';
-COMMENT ON COLUMN convene.event_audience_insights.geo_distribution IS 'People by country: {"CA": 120}';
+COMMENT ON COLUMN convene.event_audience_insights.geo_distribution IS 'Impressions by country: {"CA": 120}';
 COMMENT ON COLUMN convene.event_audience_insights.age_segments IS 'Shares by age: {"18-24": 0.2}';
 COMMENT ON COLUMN convene.event_audience_insights.engagement_score IS '0 to 1; this and the next: null means that nothing is known';
 COMMENT ON COLUMN convene.event_audience_insights.ticket_conversion_rate IS '0 to 1: those who bought, of those who looked';
 COMMENT ON COLUMN convene.event_audience_insights.sentiment_score IS '-1 to 1; null: no text was scored';
 COMMENT ON COLUMN convene.event_audience_insights.rev IS 'Grows when regions, engagement or conversion change; what was computed from an older rev is stale';
-COMMENT ON COLUMN convene.event_audience_insights.computed_at IS 'When the signals were last counted';
+COMMENT ON COLUMN convene.event_audience_insights.computed_at IS 'When signals of the event were last counted';
 CREATE INDEX idx_event_audience_insights_engagement ON convene.event_audience_insights (engagement_score DESC);
 CREATE INDEX idx_event_audience_insights_audience ON convene.event_audience_insights (audience, event_id);
 CREATE TRIGGER event_audience_insights_touch BEFORE UPDATE ON convene.event_audience_insights

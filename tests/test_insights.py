@@ -270,6 +270,30 @@ def test_what_is_written_to_a_partition_counts_too(undone, world):
     assert stored(undone) == before
 
 
+def test_a_rebuild_that_is_cancelled_did_nothing(db, world):
+    event = world[0]
+    with db.connect() as conn:
+        conn.execute("INSERT INTO convene.event_impressions (event_id, impressions) SELECT %s, 1 FROM generate_series(1, 20000)", [event.id])
+        before = stored(conn), conn.execute("SELECT count(*) FROM convene.event_signal_deltas").fetchone()
+        for call in ("rebuild_event_insights()", "refresh_event_insights()"):
+            conn.execute("SET statement_timeout = '2ms'")
+            expect_error(conn, "57014", f"SELECT convene.{call}")
+            conn.execute("RESET statement_timeout")
+            assert (stored(conn), conn.execute("SELECT count(*) FROM convene.event_signal_deltas").fetchone()) == before
+        conn.execute("DELETE FROM convene.event_impressions WHERE event_id = %s", [event.id])
+        refresh(conn)
+        assert agree(figures(conn, event.id), expected(conn, event.id)) == {}
+
+
+def test_long_work_says_how_far_it_is_once_a_second(conn):
+    told = []
+    conn.add_notice_handler(lambda notice: told.append(notice.message_primary))
+    with conn.transaction(force_rollback=True):
+        for done in range(4):
+            conn.execute("SELECT convene_private.tell_progress('counting', %s, 4)", [done])
+    assert len(told) == 1 and told[0].startswith("counting: 1 of 4 done, about ")
+
+
 # Months that go.
 
 def test_a_month_goes_and_the_figures_stay(fresh_db):

@@ -26,10 +26,10 @@ fn run(keep: Option<Interval>, now: Option<TimestampWithTimeZone>) -> Outcome<pg
     let keep = required(keep, "p_keep")?;
     let now = auth::moment(now, true)?;
     with_owner(|| {
-        check(&keep, now)?;
+        check(keep, now)?;
         lock_all()?;
         let mut dropped = Vec::new();
-        for old in old(&keep, now)? {
+        for old in old(keep, now)? {
             if fold_and_drop(&old)? {
                 dropped.push(old.name);
             }
@@ -39,11 +39,11 @@ fn run(keep: Option<Interval>, now: Option<TimestampWithTimeZone>) -> Outcome<pg
 }
 
 /// What is dropped does not come back, so neither may be a slip.
-fn check(keep: &Interval, now: TimestampWithTimeZone) -> Outcome<()> {
+fn check(keep: Interval, now: TimestampWithTimeZone) -> Outcome<()> {
     const SENSIBLE: &str = "
         SELECT $1::interval BETWEEN interval '1 month' AND interval '100 years', $1::text,
                $2::timestamptz BETWEEN '1970-01-01 UTC' AND pg_catalog.now(), $2::text";
-    let told = db::read_one(SENSIBLE, &[keep.clone().into(), now.into()], |row| {
+    let told = db::read_one(SENSIBLE, &[keep.into(), now.into()], |row| {
         Ok((
             row.want::<bool>(1)?,
             row.want::<String>(2)?,
@@ -76,7 +76,7 @@ struct Old {
 }
 
 /// Partitions with two bounds, the second so far back.
-fn old(keep: &Interval, now: TimestampWithTimeZone) -> Outcome<Vec<Old>> {
+fn old(keep: Interval, now: TimestampWithTimeZone) -> Outcome<Vec<Old>> {
     const OLD: &str = "
         SELECT p.relname::text, c.oid::regclass::text, b.bound[1]::timestamptz, b.bound[2]::timestamptz,
                p.relname || ' ' || pg_catalog.to_char(b.bound[1]::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM')
@@ -89,7 +89,7 @@ fn old(keep: &Interval, now: TimestampWithTimeZone) -> Outcome<Vec<Old>> {
            AND p.relname IN ('event_impressions', 'ticket_analytics', 'post_views')
            AND b.bound[2]::timestamptz AT TIME ZONE 'UTC' <= $2::timestamptz AT TIME ZONE 'UTC' - $1::interval
          ORDER BY p.relname, b.bound[1]::timestamptz";
-    db::write(OLD, &[keep.clone().into(), now.into()], |row| {
+    db::write(OLD, &[keep.into(), now.into()], |row| {
         Ok(Old {
             parent: row.want(1)?,
             partition: row.want(2)?,

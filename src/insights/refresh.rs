@@ -21,13 +21,11 @@ fn refresh_event_insights(
 }
 
 fn run(event: Option<pgrx::Uuid>, since: Option<TimestampWithTimeZone>) -> Outcome<pgrx::JsonB> {
-    let event = match event {
-        Some(_) => Some(auth::managed_event(event)?),
-        None => {
-            require_service("refresh the insights of all events")?;
-            None
-        }
-    };
+    if event.is_some() {
+        auth::managed_event(event)?;
+    } else {
+        require_service("refresh the insights of all events")?;
+    }
     let done = with_owner(|| refresh(event, since))?;
     Ok(pgrx::JsonB(
         json!({ "events": done.events, "deltas": done.deltas, "rebuilt": done.rebuilt }),

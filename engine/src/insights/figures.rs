@@ -99,6 +99,7 @@ pub fn figures(sums: &Sums, facts: &Facts, fold: impl Fn(&str) -> String) -> Fig
 /// The weighted mean of what is known of: dwell time `d / (d + 30 s)`, the share of videos that is
 /// watched, looks at the tickets per impression `r / (r + 0.05)`, and reactions (mentions, likes,
 /// shares) per view of a post or video, likewise.
+#[must_use]
 pub fn engagement(sums: &Sums, facts: &Facts) -> Option<f64> {
     let saturating = |value: f64, half: f64| value.max(0.0) / (value.max(0.0) + half);
     let dwell = ratio(sums.dwell_ms, sums.dwelled).map(|mean| saturating(mean, HALF_DWELL_MS));

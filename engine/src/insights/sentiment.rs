@@ -61,6 +61,7 @@ const EXCLAMATION: f64 = 0.1;
 const SATURATION: f64 = 15.0;
 
 /// -1 (very bad) to 1 (very good); 0 where nothing speaks for either, and nothing for a blank text.
+#[must_use]
 pub fn sentiment(text: &str) -> Option<f64> {
     if text.trim().is_empty() {
         return None;
