@@ -34,7 +34,12 @@ const CHECK: &str = "
                             WHERE b.person_id = coalesce(a.profile_id, a.id) AND b.active AND upper(b.during) > $2
                               AND (b.held_until IS NULL OR b.held_until > $4)
                             ORDER BY upper(b.during) LIMIT 1), true),
-           n.max_meetings_per_day, n.availability_slots <> '[]'
+           n.max_meetings_per_day, n.availability_slots <> '[]',
+           n.max_meetings_per_day IS NOT NULL
+             AND (n.max_meetings_per_day = 0
+                  OR EXISTS (SELECT FROM convene.meeting_day_counts c
+                              WHERE c.person_id = coalesce(a.profile_id, a.id) AND c.meetings >= n.max_meetings_per_day
+                                AND c.day BETWEEN ($2 AT TIME ZONE 'UTC')::date - 1 AND ($2 AT TIME ZONE 'UTC')::date + 1))
       FROM convene.attendees a
       LEFT JOIN convene.networking_preferences n ON n.attendee_id = a.id AND n.event_id = a.event_id
      WHERE a.id = $1";
@@ -47,6 +52,8 @@ struct Asked {
     undisturbed: bool,
     cap: Option<i32>,
     has_windows: bool,
+    /// Whether a day that could be the one, whatever the time zone, is full.
+    near_full: bool,
 }
 
 fn check(
@@ -76,6 +83,7 @@ fn check(
                 undisturbed: row.want(4)?,
                 cap: row.get(5)?,
                 has_windows: row.get(6)?.unwrap_or(false),
+                near_full: row.want(7)?,
             })
         })?;
         let asked = asked.ok_or_else(|| caller.refuse("attendee", id))?;
@@ -109,7 +117,7 @@ fn is_full(
           FROM convene.events e
           JOIN convene.meeting_day_counts c ON c.person_id = $1 AND c.day = ($3 AT TIME ZONE e.time_zone)::date
          WHERE e.id = $2";
-    let Some(cap) = asked.cap else { return Ok(false) };
+    let Some(cap) = asked.cap.filter(|_| asked.near_full) else { return Ok(false) };
     if cap == 0 {
         return Ok(true);
     }
