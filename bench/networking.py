@@ -224,6 +224,7 @@ def curve(cluster):
         slope = np.polyfit([math.log(size) for size in sizes[1:]], [math.log(ms) for ms in times[1:]], 1)[0]
         print(f"#   log-log slope of the compute from {sizes[1]:,} people on: {slope:.2f}   wanted at most 2.05")
     with db.connect() as conn:
+        conn.execute("SELECT convene.library_version()")  # its settings are known once it is loaded
         conn.execute("ALTER SYSTEM SET convene.max_threads = 1")
         conn.execute("SELECT pg_reload_conf()")
     time.sleep(0.2)
