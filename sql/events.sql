@@ -51,6 +51,7 @@ CREATE TABLE convene.events (
     capacity integer CHECK (capacity > 0),
     website text,
     session_clash_rule text NOT NULL DEFAULT 'warn' CHECK (session_clash_rule IN ('block', 'warn', 'ignore')),
+    fit_rev bigint NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (id, organization_id),
@@ -63,6 +64,7 @@ COMMENT ON COLUMN convene.events.organizer_id IS 'The responsible person; rights
 COMMENT ON COLUMN convene.events.is_public IS 'Published or completed; the parts of the programme repeat it as event_public, so that reading them asks nothing about events';
 COMMENT ON COLUMN convene.events.on_market IS 'Published: what sponsors read of the event''s audience repeats it, as the programme repeats is_public';
 COMMENT ON COLUMN convene.events.time_zone IS 'Zone of local times and of days at this event';
+COMMENT ON COLUMN convene.events.fit_rev IS 'Grows when categories or regions change, whatever is written; fits that were computed from an older one are stale';
 COMMENT ON COLUMN convene.events.session_clash_rule IS 'What happens when somebody registers for two sessions at the same time: refused, told, or nothing';
 CREATE INDEX idx_events_organization ON convene.events (organization_id, start_at);
 CREATE INDEX idx_events_organizer ON convene.events (organizer_id);

@@ -415,6 +415,7 @@ CREATE FUNCTION convene_private.api_grants() RETURNS TABLE (object text, audienc
     ('convene.sponsorship_matches', 'authenticated', 'SELECT'),
     ('convene.sponsorship_matches', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.fit_recalc_queue', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('convene.fit_revisions', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.event_quality_scores', 'authenticated', 'SELECT'),
     ('convene.event_quality_scores', 'service', 'SELECT, INSERT, UPDATE, DELETE'),
     ('convene.sponsor_event_fit_scores', 'authenticated', 'SELECT'),

@@ -286,9 +286,11 @@ CREATE TRIGGER event_embeddings_programme BEFORE INSERT OR UPDATE OF event_id, e
 CREATE TRIGGER event_embeddings_touch BEFORE UPDATE ON convene.event_embeddings
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
+-- No foreign keys: a worker that adds a million rows would check two million of them, and an event that is being computed could
+-- not be cancelled meanwhile. Triggers remove the rows of what is deleted (sponsorship_queue.sql).
 CREATE TABLE convene.sponsorship_matches (
-    event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
-    sponsor_id uuid NOT NULL REFERENCES convene.sponsors ON DELETE CASCADE,
+    event_id uuid NOT NULL,
+    sponsor_id uuid NOT NULL,
     score numeric(7,6) NOT NULL CHECK (score BETWEEN 0 AND 1),
     overlap_metrics jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(overlap_metrics) = 'object'),
     status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'suggested', 'accepted', 'rejected')),
@@ -297,6 +299,7 @@ CREATE TABLE convene.sponsorship_matches (
     retired_at timestamptz,
     sponsor_rev bigint NOT NULL DEFAULT 0,
     event_rev bigint NOT NULL DEFAULT 0,
+    fingerprint bigint NOT NULL DEFAULT 0,
     computed_at timestamptz NOT NULL DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
@@ -308,6 +311,7 @@ COMMENT ON COLUMN convene.sponsorship_matches.overlap_metrics IS 'The parts of t
 COMMENT ON COLUMN convene.sponsorship_matches.retired_at IS 'Sponsor or event left the market; kept because somebody had looked at it or answered';
 COMMENT ON COLUMN convene.sponsorship_matches.sponsor_rev IS 'Revision of the sponsor''s side that this was computed from; never goes back';
 COMMENT ON COLUMN convene.sponsorship_matches.event_rev IS 'Likewise of the event''s side';
+COMMENT ON COLUMN convene.sponsorship_matches.fingerprint IS 'Digest of score and metrics, by which a recalculation knows what has not changed; 0: to be computed';
 CREATE INDEX idx_sponsorship_matches_event ON convene.sponsorship_matches (event_id, score DESC);
 CREATE INDEX idx_sponsorship_matches_sponsor ON convene.sponsorship_matches (sponsor_id, score DESC);
 -- As for attendees: of a list that is made while the query runs the server expects ten ids. With ten of ten thousand sponsors it
@@ -335,7 +339,7 @@ CREATE TABLE convene.fit_recalc_queue (
     last_error text,
     payload jsonb,
     updated_at timestamptz NOT NULL DEFAULT now(),
-    CHECK (num_nonnulls(sponsor_id, event_id) > 0),
+    CHECK (num_nonnulls(sponsor_id, event_id) > 0 OR payload IS NOT DISTINCT FROM '{"events": "all"}'),
     CHECK (status <> 'leased' OR (lease_token IS NOT NULL AND lease_until IS NOT NULL))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500,
         autovacuum_analyze_scale_factor = 0.05);
@@ -346,11 +350,12 @@ COMMENT ON COLUMN convene.fit_recalc_queue.reason IS 'What changed';
 COMMENT ON COLUMN convene.fit_recalc_queue.priority IS 'Higher goes first';
 COMMENT ON COLUMN convene.fit_recalc_queue.status IS 'failed: parked after queue.max_attempts, see last_error';
 COMMENT ON COLUMN convene.fit_recalc_queue.available_at IS 'Not claimed before; moved on by a failure';
-COMMENT ON COLUMN convene.fit_recalc_queue.lease_token IS 'Fencing token of a claim that outlives its transaction';
-CREATE INDEX idx_fit_recalc_queue_sponsor ON convene.fit_recalc_queue (sponsor_id, event_id, status);
-CREATE INDEX idx_fit_recalc_queue_event ON convene.fit_recalc_queue (event_id, status);
+COMMENT ON COLUMN convene.fit_recalc_queue.lease_token IS 'Of queues whose claims outlive a transaction; here none does';
+COMMENT ON COLUMN convene.fit_recalc_queue.payload IS '{"events": "all"} without ids: a worker puts every event on the market into the queue';
+CREATE INDEX idx_fit_recalc_queue_sponsor ON convene.fit_recalc_queue (sponsor_id, event_id) WHERE status = 'pending';
+CREATE INDEX idx_fit_recalc_queue_event ON convene.fit_recalc_queue (event_id) WHERE status = 'pending' AND sponsor_id IS NULL;
 CREATE INDEX idx_fit_recalc_queue_claim ON convene.fit_recalc_queue (priority DESC, available_at, id)
-    WHERE status IN ('pending', 'leased');
+    WHERE status = 'pending';
 CREATE INDEX idx_fit_recalc_queue_processed ON convene.fit_recalc_queue (processed_at) WHERE status IN ('done', 'failed');
 CREATE TRIGGER fit_recalc_queue_touch BEFORE UPDATE ON convene.fit_recalc_queue
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();

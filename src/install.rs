@@ -34,6 +34,7 @@ const FILES: [&str; 16] = [
     include_str!("../sql/peers.sql"),
     include_str!("../sql/sponsorship.sql"),
     include_str!("../sql/insights.sql"),
+    include_str!("../sql/sponsorship_queue.sql"),
     include_str!("../sql/signals.sql"),
     include_str!("../sql/leads.sql"),
     include_str!("../sql/money.sql"),

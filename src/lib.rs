@@ -28,6 +28,7 @@ mod recommendation;
 mod settings;
 mod signals;
 mod sponsorship;
+mod subtransaction;
 mod vector;
 
 ::pgrx::pg_module_magic!(name, version);

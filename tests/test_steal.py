@@ -160,6 +160,8 @@ CASES = {
     "refresh_event_insights(uuid,timestamp with time zone)": lambda t: {"p_event_id": t.event},
     "rebuild_event_insights(uuid)": lambda t: {"p_event_id": t.event},
     # Sponsorship
+    "sponsorship_score_onchange(uuid,uuid,uuid[],uuid[])": lambda t: {"sponsor_id": t.sponsor},
+    "answer_sponsorship_match(uuid,uuid,text)": lambda t: {"p_event_id": t.event, "p_sponsor_id": t.sponsor, "p_action": "viewed"},
     "fn_compute_match_score(uuid,uuid)": lambda t: {"p_event_id": t.event, "p_sponsor_id": t.sponsor},
     "preview_sponsorship_matches(integer,double precision,jsonb,uuid[],uuid[],timestamp with time zone)":
         lambda t: {"p_event_ids": [t.event], "p_sponsor_ids": [t.sponsor]},
@@ -285,6 +287,7 @@ def add_leads(conn, event):
     kind = conn.execute("INSERT INTO convene.ticket_types (event_id, name, price) VALUES (%s, 'Pass', 0) RETURNING id", [event.id]).fetchone()[0]
     conn.execute("INSERT INTO convene.tickets (event_id, ticket_type_id, attendee_id, qr_token) VALUES (%s, %s, %s, %s)",
                  [event.id, kind, event.people[0].id, str(badge)])
+    conn.execute("INSERT INTO convene.sponsorship_matches (event_id, sponsor_id, score) VALUES (%s, %s, 0.5)", [event.id, mine])
     return mine, leads[0], badge
 
 

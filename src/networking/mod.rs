@@ -11,7 +11,7 @@ mod ics;
 mod listing;
 mod matches;
 pub mod meetings;
-mod moments;
+pub mod moments;
 mod moves;
 mod party;
 mod people;

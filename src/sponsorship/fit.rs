@@ -16,7 +16,7 @@ pub fn case(pair: Pair) -> Outcome<Case> {
     let mut found = with_owner(|| inputs::read(vec![pair.sponsor_id], vec![pair.event_id], now))?;
     match (found.sponsors.pop(), found.events.pop()) {
         (Some(sponsor), Some(event)) => {
-            Ok(Case { sponsor: sponsor.side, event: event.side, weights: event.weights })
+            Ok(Case { sponsor: sponsor.side, event: event.side, weights: event.weights? })
         }
         _ => Err(gone()),
     }

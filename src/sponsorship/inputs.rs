@@ -28,10 +28,16 @@ macro_rules! live_event {
 }
 pub(crate) use live_event;
 
-/// The revision of an event's side: of its insights `i` and its vector `x`.
+/// The revision of an event's side: of the event itself, its insights `i`, its vector `x` and of all
+/// weights, each of which only grows, so that the sum does. What was deleted has left its own behind.
 macro_rules! event_rev {
     () => {
-        "(coalesce(i.rev, 0) + coalesce(x.rev, 0))"
+        "(e.fit_rev
+          + coalesce(i.rev, (SELECT g.rev FROM convene.fit_revisions g
+                              WHERE g.kind = 'insights' AND g.target_id = e.id), 0)
+          + coalesce(x.rev, (SELECT g.rev FROM convene.fit_revisions g
+                              WHERE g.kind = 'vector' AND g.target_id = e.id), 0)
+          + coalesce((SELECT g.rev FROM convene.fit_revisions g WHERE g.kind = 'weights'), 0))"
     };
 }
 
@@ -59,10 +65,9 @@ pub struct EventInput {
     pub rev: i64,
     /// Whether it is on the market.
     pub live: bool,
-    /// What counts here: the event's own weights, else those for all, else the built-in ones.
-    pub weights: Weights,
-    /// The name of these weights.
-    pub weight_set: String,
+    /// What counts here: the event's own weights, else those for all, else the built-in ones; an
+    /// error where those are no weights.
+    pub weights: Outcome<Weights>,
 }
 
 /// Both sides, each by ascending id.
@@ -81,7 +86,7 @@ const SIDES: &str = concat!(
     " AS live, coalesce(p.rev, 0) AS rev, p.preferred_categories AS categories, p.regions,
        p.embedding_model AS model, p.objectives_embedding AS vector, p.annual_budget_cents AS budget,
        NULL::bool AS insights, NULL::jsonb AS geo, NULL::float8 AS engagement, NULL::float8 AS conversion,
-       NULL::text AS weight_set, NULL::jsonb AS weights
+       NULL::jsonb AS weights
   FROM convene.sponsors s LEFT JOIN convene.sponsor_profiles p ON p.sponsor_id = s.id
  WHERE s.id = ANY ($1)
  UNION ALL
@@ -91,19 +96,16 @@ SELECT e.id, ",
     event_rev!(),
     ", e.categories, e.regions, x.embedding_model, x.embedding, NULL,
        i.event_id IS NOT NULL, i.geo_distribution, i.engagement_score::float8, i.ticket_conversion_rate::float8,
-       w.name, w.weights
+       w.weights
   FROM convene.events e
   LEFT JOIN convene.event_audience_insights i ON i.event_id = e.id
   LEFT JOIN convene.event_embeddings x ON x.event_id = e.id
-  LEFT JOIN LATERAL (SELECT w.name, w.weights FROM convene.scoring_weights w
+  LEFT JOIN LATERAL (SELECT w.weights FROM convene.scoring_weights w
                       WHERE w.surface = 'sponsorship' AND w.is_active
                         AND (w.event_id = e.id OR w.event_id IS NULL)
                       ORDER BY w.event_id NULLS LAST LIMIT 1) w ON true
  WHERE e.id = ANY ($2)"
 );
-
-/// The name of the weights that nobody gave.
-const BUILT_IN: &str = "default";
 
 /// Reads the sides of sponsors and events; what is not there is left out.
 pub fn read(
@@ -144,9 +146,9 @@ fn event(
     insights: bool,
     known: &mut HashMap<String, Weights>,
 ) -> Outcome<EventInput> {
-    let (weight_set, weights) = match row.get::<Document>(14)? {
-        None => (BUILT_IN.to_owned(), Weights::default()),
-        Some(document) => (row.want(13)?, parsed(document, known)?),
+    let weights = match row.get::<Document>(13)? {
+        None => Ok(Weights::default()),
+        Some(document) => parsed(document, known),
     };
     Ok(EventInput {
         id: row.want(1)?,
@@ -159,7 +161,6 @@ fn event(
             embedding: vector(row)?,
         },
         weights,
-        weight_set,
     })
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use convene_engine::pairs::Wanted;
-use convene_engine::sponsorship::{EventSide, Market, SponsorSide, Weights};
+use convene_engine::sponsorship::{Market, SponsorSide, Weights};
 use pgrx::prelude::*;
 
 use super::inputs::{self, live_event, live_sponsor};
@@ -117,8 +117,12 @@ fn best(
 ) -> Outcome<()> {
     let events = inputs::read(vec![], events.to_vec(), now)?.events;
     let keys: Vec<pgrx::Uuid> = events.iter().map(|event| event.id).collect();
-    let own: Vec<Weights> = events.iter().map(|event| weights.unwrap_or(event.weights)).collect();
-    let sides: Vec<EventSide> = events.into_iter().map(|event| event.side).collect();
+    let mut own = Vec::with_capacity(events.len());
+    let mut sides = Vec::with_capacity(events.len());
+    for event in events {
+        own.push(weights.map_or(event.weights, Ok)?);
+        sides.push(event.side);
+    }
     let sponsors = Arc::clone(sponsors);
     let found = parallel::run("sponsorship fits", move |stop| {
         Market::new(&sponsors, &sides).best(|event| own[event], wanted, stop)

@@ -67,6 +67,36 @@ test('an organizer is told a price, and given a proposal', async () => {
   }
 })
 
+test('what changed is queued, worked off and answered, with the bodies of the endpoints', async () => {
+  const made = await service.from('sponsors').insert({ company_name: 'Queued', profile_id: people[1].sub }).select('id').single()
+  const id = made.data.id
+  await service.from('sponsor_profiles').insert({ sponsor_id: id, annual_budget_cents: 100000 })
+  const before = await service.from('events').select('status').eq('id', event).single()
+  await service.from('events').update({ status: 'published' }).eq('id', event)
+  // The requirement's example: the profile is updated, then queued by hand.
+  await sponsorsPerson.from('sponsor_profiles').update({ preferred_categories: ['music', 'food', 'art'], regions: ['US', 'CA', 'MX'], annual_budget_cents: 5000000 })
+    .eq('sponsor_id', id)
+  const queued = await call(sponsorsPerson, 'sponsorship_score_onchange', { sponsor_id: id })
+  assert.deepEqual([queued.success, queued.queued, queued.operations], [true, 1, [`sponsor:${id}`]])
+  assert.match(queued.timestamp, /^20..-..-..T..:..:..\.\d+Z$/)
+  const bulk = await call(service, 'sponsorship_score_onchange', { sponsor_ids: [id, id], event_ids: [event] })
+  assert.deepEqual([bulk.queued, bulk.operations], [2, ['bulk_sponsors:1', 'bulk_events:1']])
+  const done = await call(service, 'sponsorship_recalc', {})
+  assert.deepEqual([done.success, Object.keys(done).sort()], [true, ['duration_ms', 'processed', 'success', 'timestamp']])
+  assert.ok(done.processed >= 1 && done.duration_ms >= 0)
+  const { data: match } = await sponsorsPerson.from('sponsorship_matches').select('score, status').eq('sponsor_id', id).eq('event_id', event).single()
+  const [fit] = await call(sponsorsPerson, 'fn_compute_match_score', { p_event_id: event, p_sponsor_id: id })
+  assert.deepEqual(match, { score: fit.score, status: 'pending' })
+  const answered = await call(sponsorsPerson, 'answer_sponsorship_match', { p_event_id: event, p_sponsor_id: id, p_action: 'accepted' })
+  assert.deepEqual([answered.status, answered.viewed_at !== null, answered.contacted_at], ['accepted', true, null])
+  for (const [name, args] of [['sponsorship_score_onchange', { sponsor_id: id }], ['answer_sponsorship_match', { p_event_id: event, p_sponsor_id: id, p_action: 'viewed' }]]) {
+    const refused = await stranger.rpc(name, args)
+    assert.deepEqual([refused.status, refused.error.code], [403, '42501'], name)
+  }
+  await service.from('sponsors').delete().eq('id', id)
+  await service.from('events').update({ status: before.data.status }).eq('id', event)
+})
+
 test('fits of plain values are for everybody', async () => {
   const values = { p_annual_budget_cents: 300000, p_preferred_categories: ['music', 'food', 'art'], p_event_categories: ['Music', 'food', 'film'],
     p_regions: ['US', 'CA'], p_event_regions: ['USA'], p_geo_distribution: { US: 60, Canada: 20, MX: 20 }, p_engagement_score: 0.8,

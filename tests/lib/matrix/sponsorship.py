@@ -62,6 +62,11 @@ STATEMENTS = {
         "select": f"SELECT id FROM {{t}} {_EVENT}", "insert": "INSERT INTO {t} (event_id) VALUES ({event})",
         "update": f"UPDATE {{t}} SET priority = 9 {_EVENT}", "delete": f"DELETE FROM {{t}} {_EVENT}",
     },
+    "fit_revisions": {
+        "select": "SELECT rev FROM {t} WHERE kind = 'weights'",
+        "insert": "INSERT INTO {t} (kind, target_id, rev) VALUES ('insights', {new}, 1)",
+        "update": "UPDATE {t} SET rev = rev + 1 WHERE kind = 'weights'", "delete": "DELETE FROM {t} WHERE kind = 'weights'",
+    },
     "event_quality_scores": {
         "select": f"SELECT quality_tier FROM {{t}} {_EVENT}",
         "insert": f"DELETE FROM {{t}} {_EVENT} ;; INSERT INTO {{t}} (event_id, quality_score) VALUES ({{event}}, 100)",
