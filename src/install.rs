@@ -23,7 +23,7 @@ const VECTOR_SCHEMA: &str = "@extschema:vector@";
 const LOCK_CLASS: i32 = 0x636e_7669;
 
 /// What `install()` runs, in this order.
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     include_str!("../sql/platform.sql"),
     include_str!("../sql/identity.sql"),
     include_str!("../sql/events.sql"),
