@@ -22,7 +22,7 @@ IMPERSONAL = {
     "session_embeddings", "session_weights", "recommendation_models", "event_popularity", "experiments", "experiment_variants",
     "goal_complements", "service_families", "message_templates",
     "sponsorship_packages", "sponsor_profiles", "event_sponsorships", "event_audience_insights", "event_embeddings",
-    "sponsorship_matches", "fit_recalc_queue", "event_quality_scores", "sponsor_event_fit_scores", "mv_refresh_log",
+    "sponsorship_matches", "fit_recalc_queue", "fit_revisions", "event_quality_scores", "sponsor_event_fit_scores", "mv_refresh_log",
     "sponsor_cards", "marketplace_days",
     "event_video_counters", "event_signal_deltas", "event_signal_totals", "event_signal_months", "models", "payout_configurations", "sponsorship_payouts", "payout_queue", "ledger",
     "settings", "embedding_models", "scoring_weights", "embedding_queue", "schema_version", "job_runs",
@@ -32,6 +32,7 @@ BY_NAME = {"audit_log", "outbox", "crm_sync_queue"}
 # Ids without a foreign key that are no person's.
 SOFT = {
     ("embedding_queue", "target_id"), ("embedding_queue", "event_id"), ("fit_recalc_queue", "sponsor_id"), ("fit_recalc_queue", "event_id"),
+    ("fit_revisions", "target_id"), ("sponsorship_matches", "event_id"), ("sponsorship_matches", "sponsor_id"),
     ("event_signal_deltas", "event_id"), ("payout_queue", "payout_id"), ("payout_queue", "order_id"), ("payout_queue", "event_id"), ("stripe_events", "order_id"),
     ("stripe_events", "payout_id"), ("ledger", "transaction_id"), ("event_revisions", "shard"), ("vouchers", "applicable_ticket_types"),
     ("session_weights", "neighbour_ids"), ("event_popularity", "session_ids"), ("ticket_analytics", "ticket_type_id"),

@@ -33,6 +33,8 @@ const MATCH: &str = "
     SELECT m.status, m.viewed_at IS NOT NULL, m.contacted_at IS NOT NULL, m.retired_at IS NOT NULL
       FROM convene.sponsorship_matches m
      WHERE m.event_id = $1 AND m.sponsor_id = $2
+       AND EXISTS (SELECT FROM convene.events e WHERE e.id = m.event_id)
+       AND EXISTS (SELECT FROM convene.sponsors s WHERE s.id = m.sponsor_id)
        AND ($3 OR m.sponsor_id = ANY (ARRAY(SELECT convene_private.my_sponsor_ids()))
             OR m.event_id = ANY (ARRAY(SELECT convene_private.my_managed_event_ids())))
        FOR NO KEY UPDATE";
