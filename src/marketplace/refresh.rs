@@ -187,7 +187,8 @@ fn fit_scores() -> Outcome<i64> {
     Ok((left + written) as i64)
 }
 
-/// Orders that were paid, and how often the event was shown.
+/// Orders that were paid, and how often the event was shown: what was counted, months that were dropped
+/// included, and what came since.
 const PACKAGES: &str = "
     UPDATE convene.sponsorship_packages p
        SET view_count = n.views, order_count = n.orders, conversion_rate = n.rate, stats_refreshed_at = $1
@@ -195,8 +196,10 @@ const PACKAGES: &str = "
                    CASE WHEN v.views > 0 THEN least(1, pg_catalog.round(coalesce(o.orders, 0)::numeric / v.views, 6))
                    END AS rate
               FROM convene.sponsorship_packages p
-              LEFT JOIN (SELECT i.event_id, sum(i.impressions)::bigint AS views
-                           FROM convene.event_impressions i GROUP BY i.event_id) v ON v.event_id = p.event_id
+              LEFT JOIN (SELECT i.event_id, greatest(0, sum(i.impressions))::bigint AS views
+                           FROM (SELECT t.event_id, t.impressions FROM convene.event_signal_totals t
+                                 UNION ALL SELECT d.event_id, d.impressions FROM convene.event_signal_deltas d) i
+                          GROUP BY i.event_id) v ON v.event_id = p.event_id
               LEFT JOIN (SELECT o.package_id, count(*)::integer AS orders FROM convene.sponsorship_orders o
                           WHERE o.status NOT IN ('pending', 'cancelled', 'refunded')
                           GROUP BY o.package_id) o ON o.package_id = p.id) n
