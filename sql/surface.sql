@@ -233,7 +233,7 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
 
     -- The marketplace
     ('refresh_marketplace(text,timestamp with time zone)', 'service',
-     'Brings what the marketplace is read from up to date, and logs each part in mv_refresh_log. p_which: one of event_quality_scores, sponsor_event_fit_scores, package_cards, sponsor_cards, marketplace_analytics, mv_event_quality_scores, mv_sponsor_event_fit_scores; null for all. Only rows that changed are written. A part that fails is undone and logged as failed, and the others go on. Errors: 42501, 22023 for another name.'),
+     'Brings what the marketplace is read from up to date, and logs each part in mv_refresh_log. p_which: one of sponsor_event_fit_scores, mv_sponsor_event_fit_scores, event_quality_scores, mv_event_quality_scores, marketplace_analytics, sponsor_cards, package_cards; null for all. Only rows that changed are written. A part that fails is undone and logged as failed, and the others go on. Errors: 42501, 22023 for another name.'),
     ('get_sponsor_recommendations(uuid,integer,double precision)', 'authenticated',
      'For the event''s organization: sponsors that suit the event, best first, as last scored, without contact and budget; not those that were rejected. p_limit: 1 to 500, p_min_score: 0 to 1. Errors: 42501, 22004, 22023.'),
     ('get_event_recommendations(uuid,integer,double precision)', 'authenticated',

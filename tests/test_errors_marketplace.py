@@ -68,5 +68,5 @@ def test_wrong_arguments(conn, names, name, parameter):
 
 def test_the_parts_are_named_to_whoever_names_another(conn):
     expect_error(conn, "22023", "SELECT * FROM convene.refresh_marketplace('all')",
-                 hint="event_quality_scores, sponsor_event_fit_scores, package_cards, sponsor_cards, marketplace_analytics,"
-                      " mv_event_quality_scores, mv_sponsor_event_fit_scores, or null for all")
+                 hint="sponsor_event_fit_scores, mv_sponsor_event_fit_scores, event_quality_scores, mv_event_quality_scores,"
+                      " marketplace_analytics, sponsor_cards, package_cards, or null for all")

@@ -12,8 +12,8 @@ from lib.market import METRICS, add_package, add_sponsor, insert, match, refresh
 
 pytestmark = pytest.mark.sql
 
-PARTS = ["event_quality_scores", "sponsor_event_fit_scores", "package_cards", "sponsor_cards", "marketplace_analytics",
-         "mv_event_quality_scores", "mv_sponsor_event_fit_scores"]
+PARTS = ["sponsor_event_fit_scores", "mv_sponsor_event_fit_scores", "event_quality_scores", "mv_event_quality_scores",
+         "marketplace_analytics", "sponsor_cards", "package_cards"]
 
 
 @pytest.fixture
