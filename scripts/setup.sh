@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing and nothing else. Usage: scripts/setup.sh [build|test|lint]...
-# build: server, headers, pgvector, libclang, cargo-pgrx. test: also plpgsql_check, Python and Node packages. lint: also
+# build: server, headers, pgvector, libclang, cargo-pgrx. test: also plpgsql_check, pg_cron, Python and Node packages. lint: also
 # cargo-deny.
 . "$(dirname "$0")/lib.sh"
 
@@ -75,11 +75,11 @@ setup_python() {
   echo "$now" > "$stamp"
 }
 
-# Reads what PL/pgSQL functions would do. Where the platform has no package of it, its test is skipped and says so.
-setup_plpgsql_check() {
-  [ ! -e "$("$PG_CONFIG" --sharedir)/extension/plpgsql_check.control" ] || return 0
+# An extension that only tests use. Where the platform has no package of it, its tests are skipped and say so.
+setup_test_extension() {
+  local extension=$1 package=postgresql-$PG_MAJOR-$2
+  [ ! -e "$("$PG_CONFIG" --sharedir)/extension/$extension.control" ] || return 0
   have apt-get || return 0
-  local package=postgresql-$PG_MAJOR-plpgsql-check
   # Package lists are not asked for twice in vain.
   if [ ! -e "$TOOLS/.no-$package" ] && ! apt-cache show "$package" >/dev/null 2>&1; then (refresh_packages "$package") || true; fi
   if apt-cache show "$package" >/dev/null 2>&1; then apt_install "$package"; else touch "$TOOLS/.no-$package"; fi
@@ -109,7 +109,7 @@ setup_build
 for part in "$@"; do
   case $part in
     build) ;;
-    test) setup_plpgsql_check; setup_python; setup_node ;;
+    test) setup_test_extension plpgsql_check plpgsql-check; setup_test_extension pg_cron cron; setup_python; setup_node ;;
     lint) setup_deny ;;
     *) die "unknown part '$part': build, test or lint" ;;
   esac

@@ -28,6 +28,22 @@ CREATE FUNCTION convene.surface() RETURNS TABLE (signature text, audience text, 
      'Declares this database the one whose workers may send. A restored copy refuses to hand out queued work (55000) until then.'),
     ('check_threads(double precision,text)', 'owner',
      'Computes on every thread of the session for p_seconds (0 to 3600) and reports their number and whether all have the server''s signals blocked; p_fault ''panic'' shows how a failing worker is reported (58000).'),
+    ('schedule_jobs()', 'owner',
+     'Registers every periodic job with pg_cron, under its name and schedule, to run as the caller; scheduling again replaces. statement is what was done. Where pg_cron lives in another database nothing is done, job_id is null, and statement is what a superuser runs there. Errors: 55000 without pg_cron, with a hint; 42501 for others than the owner of the data.'),
+    ('unschedule_jobs()', 'owner',
+     'Takes the jobs that the caller scheduled for this database back from pg_cron, and counts them. Errors: 55000 without pg_cron in this database, 42501.'),
+    ('job_status()', 'service',
+     'Every periodic job: its schedule in the fields of cron, whether pg_cron has it (null: pg_cron is not in this database), whether run_due_jobs() would run it now, and its last run: status, times, how much was done, and the error or a note.'),
+    ('due_jobs(boolean)', 'service',
+     'Names of the jobs that run_due_jobs() would run, in their order: those never run, failed, or begun a period ago; every one with p_all. Jobs of five minutes or less are always due. Errors: 22004, 42501.'),
+    ('run_job(text)', 'owner',
+     'Runs one job now, each of its portions in a transaction of its own, and records the run in job_runs; another session that runs it already is left to it. CALL it outside a transaction block. Errors of the job are recorded, not raised; 22023 for an unknown name, 2D000 inside a transaction block, 42501.'),
+    ('run_due_jobs(boolean)', 'owner',
+     'One round of the jobs that are due, or of every one (p_all), for schedulers other than pg_cron: CALL it every few minutes, outside a transaction block. Errors: 22004, 2D000, 42501.'),
+    ('begin_job(text)', 'owner',
+     'For run_job(): puts a run of the job on record; no row while another session runs it. A run that ended without a word is recorded as failed. Errors: 22004, 22023 for an unknown name, 42501.'),
+    ('record_job_step(uuid,bigint,text,text,boolean)', 'owner',
+     'For run_job(): adds p_done to a run, notes p_note or p_error (which makes it failed), and ends it with p_last. Errors: P0002 for an unknown run, 22004, 42501.'),
     ('health()', 'service',
      'What can be out of order (versions, queues, partitions, insights, marketplace, embeddings, jobs, indexes, dependencies, row security, roles), a row each: status ok, warning or error, and the statement that helps. Thresholds: settings health.queue_lag_minutes, health.insights_lag_minutes and health.marketplace_stale_hours. Works on a standby.'),
     ('create_next_month_partitions(integer)', 'service',
@@ -319,14 +335,14 @@ BEGIN
             SELECT DISTINCT r.grantee FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) r
             WHERE p.oid = ('convene.' || member.signature)::regprocedure AND r.grantee <> p.proowner
         LOOP
-            EXECUTE format('REVOKE ALL ON FUNCTION convene.%s FROM %s', member.signature,
+            EXECUTE format('REVOKE ALL ON ROUTINE convene.%s FROM %s', member.signature,
                            CASE holder.grantee WHEN 0 THEN 'PUBLIC' ELSE holder.grantee::regrole::text END);
         END LOOP;
-        EXECUTE format('GRANT EXECUTE ON FUNCTION convene.%s TO pg_database_owner WITH GRANT OPTION', member.signature);
+        EXECUTE format('GRANT EXECUTE ON ROUTINE convene.%s TO pg_database_owner WITH GRANT OPTION', member.signature);
         IF member.audience = 'public' THEN
-            EXECUTE format('GRANT EXECUTE ON FUNCTION convene.%s TO PUBLIC', member.signature);
+            EXECUTE format('GRANT EXECUTE ON ROUTINE convene.%s TO PUBLIC', member.signature);
         END IF;
-        EXECUTE format('COMMENT ON FUNCTION convene.%s IS %L', member.signature, member.comment);
+        EXECUTE format('COMMENT ON ROUTINE convene.%s IS %L', member.signature, member.comment);
     END LOOP;
 END
 $grant$;

@@ -117,6 +117,16 @@ pub fn read_once<T>(
     Spi::connect(|client| rows(client.select(sql, None, args)?, map))
 }
 
+/// As [`write`], for a text that was put together or names what may not be there; no plan is kept.
+pub fn write_once<T>(
+    sql: &str,
+    args: &[DatumWithOid<'_>],
+    map: impl FnMut(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
+    require_writable();
+    Spi::connect_mut(|client| rows(client.update(sql, None, args)?, map))
+}
+
 /// As [`execute`], for a text that was put together from the catalogue.
 pub fn execute_once(sql: &str, args: &[DatumWithOid<'_>]) -> Outcome<usize> {
     require_writable();

@@ -311,7 +311,7 @@ fn record(version: &str, description: &str) -> Outcome<()> {
     Ok(())
 }
 
-fn database_name() -> Outcome<String> {
+pub fn database_name() -> Outcome<String> {
     const NAME: &str = "SELECT pg_catalog.current_database()::text";
     db::read_one(NAME, &[], |row| row.want(1))?.ok_or_else(not_installed)
 }

@@ -13,6 +13,7 @@ mod error;
 mod health;
 mod insights;
 mod install;
+mod jobs;
 mod leads;
 mod marketplace;
 mod networking;
@@ -33,6 +34,7 @@ mod vector;
 
 ::pgrx::pg_module_magic!(name, version);
 
+extension_sql_file!("../sql/jobs.sql", name = "jobs");
 extension_sql_file!("../sql/surface.sql", name = "surface", finalize);
 
 /// Runs once per session, when the library is loaded.

@@ -6,6 +6,7 @@ pub mod conversation;
 pub mod error;
 pub mod evaluation;
 pub mod insights;
+pub mod jobs;
 pub mod leads;
 pub mod learning;
 pub mod marketplace;

@@ -1,0 +1,115 @@
+//! How the jobs are.
+
+use std::collections::HashMap;
+
+use convene_engine::jobs::JOBS;
+use pgrx::prelude::*;
+
+use super::cron::{Cron, cron};
+use crate::db;
+use crate::error::{OrRaise, Outcome};
+use crate::owner::{require_service, with_owner};
+
+const LAST: &str = "
+    SELECT DISTINCT ON (job) job, status, started_at, finished_at, done, message,
+           EXTRACT(epoch FROM pg_catalog.clock_timestamp() - started_at)::float8
+      FROM convene.job_runs ORDER BY job, started_at DESC";
+
+/// What the caller may see of pg_cron's list; a superuser sees all of it.
+const SCHEDULED: &str = "
+    SELECT DISTINCT j.jobname::text FROM cron.job j
+     WHERE j.active AND j.database = pg_catalog.current_database() AND j.jobname IS NOT NULL";
+
+/// The last run of a job.
+struct Run {
+    status: String,
+    started_at: TimestampWithTimeZone,
+    finished_at: Option<TimestampWithTimeZone>,
+    done: i64,
+    message: Option<String>,
+    age: f64,
+}
+
+type Line = (
+    String,
+    String,
+    Option<bool>,
+    bool,
+    Option<String>,
+    Option<TimestampWithTimeZone>,
+    Option<TimestampWithTimeZone>,
+    Option<i64>,
+    Option<String>,
+);
+
+/// Every job: whether pg_cron has it, whether it is due, and how its last run went.
+#[pg_extern(stable, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
+fn job_status() -> TableIterator<
+    'static,
+    (
+        name!(job, String),
+        name!(schedule, String),
+        name!(scheduled, Option<bool>),
+        name!(due, bool),
+        name!(status, Option<String>),
+        name!(started_at, Option<TimestampWithTimeZone>),
+        name!(finished_at, Option<TimestampWithTimeZone>),
+        name!(done, Option<i64>),
+        name!(message, Option<String>),
+    ),
+> {
+    TableIterator::new(lines().or_raise().into_iter())
+}
+
+fn lines() -> Outcome<Vec<Line>> {
+    require_service("look at jobs")?;
+    let scheduled = scheduled()?;
+    let mut runs = with_owner(last_runs)?;
+    let line = |job: &convene_engine::jobs::Job| {
+        let has = scheduled.as_ref().map(|names| names.iter().any(|name| name == job.name));
+        let run = runs.remove(job.name);
+        let age = run.as_ref().map(|run| run.age);
+        let failed = run.as_ref().is_some_and(|run| run.status == "failed");
+        let due = job.is_due(age, failed);
+        let (name, when) = (job.name.to_owned(), job.schedule.to_owned());
+        match run {
+            None => (name, when, has, due, None, None, None, None, None),
+            Some(run) => (
+                name,
+                when,
+                has,
+                due,
+                Some(run.status),
+                Some(run.started_at),
+                run.finished_at,
+                Some(run.done),
+                run.message,
+            ),
+        }
+    };
+    Ok(JOBS.iter().map(line).collect())
+}
+
+/// Names that pg_cron has for this database; `None` where it is not in this one, and cannot be asked.
+fn scheduled() -> Outcome<Option<Vec<String>>> {
+    match cron()? {
+        Cron::Here => Ok(Some(db::read_once(SCHEDULED, &[], |row| row.want(1))?)),
+        Cron::In(_) | Cron::Absent => Ok(None),
+    }
+}
+
+fn last_runs() -> Outcome<HashMap<String, Run>> {
+    let runs = db::read(LAST, &[], |row| {
+        let run = Run {
+            status: row.want(2)?,
+            started_at: row.want(3)?,
+            finished_at: row.get(4)?,
+            done: row.want(5)?,
+            message: row.get(6)?,
+            age: row.want(7)?,
+        };
+        Ok((row.want::<String>(1)?, run))
+    })?;
+    Ok(runs.into_iter().collect())
+}
