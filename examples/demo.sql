@@ -75,3 +75,5 @@ ORDER BY f.similarity_score DESC;
 \ir demo/leads.sql
 
 \ir demo/introduction.sql
+
+\ir demo/market.sql

@@ -25,7 +25,7 @@ BEGIN
             note := NULL;
             failure := NULL;
             BEGIN
-                EXECUTE run.command INTO amount, note USING target;
+                EXECUTE run.command INTO amount, note, failure USING target;
             EXCEPTION WHEN OTHERS THEN
                 failure := concat_ws(' ', SQLSTATE, SQLERRM, 'event ' || target);
             END;

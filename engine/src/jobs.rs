@@ -11,8 +11,8 @@ pub struct Job {
     pub schedule: &'static str,
     /// Seconds between two runs, as the schedule has it.
     pub period: u32,
-    /// A query with one row: how much was done and, where there is more to say, a note. `$1` is the
-    /// event, where the job goes from event to event.
+    /// A query with one row: how much was done and, where there is more to say, a note and an error.
+    /// `$1` is the event, where the job goes from event to event.
     pub command: &'static str,
     /// In which portions, each a transaction of its own.
     pub portions: Portions,
@@ -60,7 +60,7 @@ const DAY: u32 = 24 * HOUR;
 const ALWAYS: u32 = 5 * MINUTE;
 
 /// Every job, in the order of one round: what feeds others comes first.
-pub const JOBS: [Job; 12] = [
+pub const JOBS: [Job; 13] = [
     Job {
         name: "create-next-month-partitions",
         schedule: "0 0 1 * *",
@@ -72,35 +72,45 @@ pub const JOBS: [Job; 12] = [
         name: "refresh-event-insights",
         schedule: "50 * * * *",
         period: HOUR,
-        command: "SELECT (convene.refresh_event_insights() ->> 'refreshed')::bigint",
+        command: "SELECT (convene.refresh_event_insights() ->> 'events')::bigint",
+        portions: Portions::Whole,
+    },
+    Job {
+        name: "queue-expired-events",
+        schedule: "*/5 * * * *",
+        period: 5 * MINUTE,
+        command: "SELECT convene.queue_expired_events()",
         portions: Portions::Whole,
     },
     Job {
         name: "sponsorship-recalc",
         schedule: "*/5 * * * *",
         period: 5 * MINUTE,
-        command: "SELECT convene.queue_ended_events() + convene.update_sponsorship_matches(100)",
+        command: "SELECT convene.update_sponsorship_matches(100)",
         portions: Portions::Batches,
     },
     Job {
         name: "refresh-event-quality-scores",
         schedule: "0 3 * * *",
         period: DAY,
-        command: "SELECT (convene.refresh_marketplace('event_quality_scores') ->> 'rows_changed')::bigint",
+        command: "SELECT sum(r.rows_changed), NULL, string_agg(concat_ws(': ', r.part, r.message), '; ') FILTER (WHERE r.status = 'failed')
+                  FROM convene.refresh_marketplace('event_quality_scores') r",
         portions: Portions::Whole,
     },
     Job {
         name: "refresh-package-cards",
         schedule: "*/15 * * * *",
         period: 15 * MINUTE,
-        command: "SELECT (convene.refresh_marketplace('package_cards') ->> 'rows_changed')::bigint",
+        command: "SELECT sum(r.rows_changed), NULL, string_agg(concat_ws(': ', r.part, r.message), '; ') FILTER (WHERE r.status = 'failed')
+                  FROM convene.refresh_marketplace('package_cards') r",
         portions: Portions::Whole,
     },
     Job {
         name: "refresh-semantic-marketplace",
         schedule: "5 * * * *",
         period: HOUR,
-        command: "SELECT (convene.refresh_marketplace() ->> 'rows_changed')::bigint",
+        command: "SELECT sum(r.rows_changed), NULL, string_agg(concat_ws(': ', r.part, r.message), '; ') FILTER (WHERE r.status = 'failed')
+                  FROM convene.refresh_marketplace() r",
         portions: Portions::Whole,
     },
     Job {
@@ -135,7 +145,8 @@ pub const JOBS: [Job; 12] = [
         name: "check-recalc-queue-health",
         schedule: "*/30 * * * *",
         period: 30 * MINUTE,
-        command: "SELECT h.depth, h.status FROM convene.check_recalc_queue_health() h",
+        command: "SELECT h.depth, h.status, CASE WHEN h.status = 'stuck' THEN 'nobody works off fit_recalc_queue' END
+                  FROM convene.check_recalc_queue_health() h",
         portions: Portions::Whole,
     },
     Job {
