@@ -3,6 +3,7 @@
 import pytest
 
 from lib import catalogue
+from lib.access import NO_QUERY, PUBLIC_VALUES
 
 OURS = "IN ('convene'::regnamespace, 'convene_private'::regnamespace)"
 # A partition is a part of its table, which has the policies, the rights and the words about it.
@@ -12,11 +13,6 @@ TABLES = f"relnamespace {OURS} AND relkind IN ('r', 'p') AND NOT relispartition"
 PROGRAMME = ["venues", "events", "speakers", "sessions", "event_materials", "event_announcements", "session_embeddings",
              "ticket_types", "bundles", "bundle_items", "seat_maps", "goal_complements", "sponsorship_packages", "event_embeddings",
              "event_quality_scores"]
-PUBLIC_VALUES = {"claim", "email", "embed_text", "lead_engagement_score", "lead_intent_score", "lead_score", "library_version",
-                 "score_sentiment", "surface", "uid"}
-
-# Native functions that look at their arguments and at the request only.
-NO_QUERY = {"claim", "embed_text", "lead_engagement_score", "lead_intent_score", "lead_score", "library_version", "score_sentiment", "uid"}
 
 # Rule: a query for its offenders.
 RULES = {

@@ -10,6 +10,16 @@ import pytest
 from psycopg import sql
 
 
+# What everybody may execute: values from values, or of the request. All but the first two run no query, so that there is no name
+# which a search_path could turn, and need not pin it.
+QUERIES_OF_VALUES = {"email", "surface"}
+NO_QUERY = {
+    "budget_fit", "claim", "embed_text", "engagement_quality", "jaccard", "lead_engagement_score", "lead_intent_score", "lead_score",
+    "library_version", "overlap_share", "region_code", "score_sentiment", "sponsor_fit_metrics", "sponsor_fit_score", "uid",
+}
+PUBLIC_VALUES = NO_QUERY | QUERIES_OF_VALUES
+
+
 @contextmanager
 def as_role(connection, role, sub=None, **claims):
     """Acts as `role` with the token of `sub`; further claims as keywords. Undone afterwards, also after an error."""
