@@ -29,17 +29,18 @@ fn check_meeting_availability(
 /// beginning is the only one that can be in the way.
 const CHECK: &str = "
     SELECT a.event_id, coalesce(a.profile_id, a.id), coalesce(a.profile_id = $5 AND a.status <> 'cancelled', false),
-           a.status <> 'cancelled'
-             AND coalesce((SELECT lower(b.during) >= $3 FROM convene.meeting_bookings b
-                            WHERE b.person_id = coalesce(a.profile_id, a.id) AND b.active AND upper(b.during) > $2
-                              AND (b.held_until IS NULL OR b.held_until > $4)
-                            ORDER BY upper(b.during) LIMIT 1), true),
            n.max_meetings_per_day, n.availability_slots <> '[]',
-           n.max_meetings_per_day IS NOT NULL
-             AND (n.max_meetings_per_day = 0
-                  OR EXISTS (SELECT FROM convene.meeting_day_counts c
-                              WHERE c.person_id = coalesce(a.profile_id, a.id) AND c.meetings >= n.max_meetings_per_day
-                                AND c.day BETWEEN ($2 AT TIME ZONE 'UTC')::date - 1 AND ($2 AT TIME ZONE 'UTC')::date + 1))
+           CASE WHEN a.status = 'cancelled'
+                  OR (SELECT lower(b.during) < $3 FROM convene.meeting_bookings b
+                       WHERE b.person_id = coalesce(a.profile_id, a.id) AND b.active AND upper(b.during) > $2
+                         AND (b.held_until IS NULL OR b.held_until > $4)
+                       ORDER BY upper(b.during) LIMIT 1) THEN 'busy'
+                WHEN n.max_meetings_per_day = 0
+                  OR (n.max_meetings_per_day > 0
+                      AND EXISTS (SELECT FROM convene.meeting_day_counts c
+                                   WHERE c.person_id = coalesce(a.profile_id, a.id) AND c.meetings >= n.max_meetings_per_day
+                                     AND c.day BETWEEN ($2 AT TIME ZONE 'UTC')::date - 1 AND ($2 AT TIME ZONE 'UTC')::date + 1))
+                THEN 'perhaps full' ELSE 'free' END
       FROM convene.attendees a
       LEFT JOIN convene.networking_preferences n ON n.attendee_id = a.id AND n.event_id = a.event_id
      WHERE a.id = $1";
@@ -80,10 +81,10 @@ fn check(
                 event_id: row.want(1)?,
                 person_id: row.want(2)?,
                 own: row.want(3)?,
-                undisturbed: row.want(4)?,
-                cap: row.get(5)?,
-                has_windows: row.get(6)?.unwrap_or(false),
-                near_full: row.want(7)?,
+                cap: row.get(4)?,
+                has_windows: row.get(5)?.unwrap_or(false),
+                undisturbed: row.want::<String>(6)? != "busy",
+                near_full: row.want::<String>(6)? == "perhaps full",
             })
         })?;
         let asked = asked.ok_or_else(|| caller.refuse("attendee", id))?;
