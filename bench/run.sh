@@ -15,6 +15,7 @@ case ${1:-} in
   meetings) exec "$python" bench/meetings.py "${@:2}" ;;
   peers) exec "$python" bench/peers.py "${@:2}" ;;
   marketplace) exec "$python" bench/marketplace.py "${@:2}" ;;
+  sponsorship_queue) exec "$python" bench/sponsorship_queue.py "${@:2}" ;;
   leads) exec "$python" bench/leads.py "${@:2}" ;;
   insights) exec "$python" bench/insights.py "${@:2}" ;;
   "")

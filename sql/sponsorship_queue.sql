@@ -30,16 +30,28 @@ INSERT INTO convene.fit_revisions (kind, target_id, rev) VALUES ('weights', '000
 CREATE FUNCTION convene_private.enqueue_sponsor_fits(p_sponsor_ids uuid[], p_reason text, p_priority integer) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    single uuid := p_sponsor_ids[1];
     added bigint;
 BEGIN
+    -- One by itself is what a user waits for: small statements, whose plans are kept.
+    IF cardinality(p_sponsor_ids) = 1 AND single IS NOT NULL THEN
+        PERFORM FROM convene.fit_recalc_queue q
+        WHERE q.sponsor_id = single AND q.event_id IS NULL AND q.status = 'pending'
+          AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
+        LIMIT 1 FOR SHARE SKIP LOCKED;
+        IF FOUND THEN
+            RETURN 0;
+        END IF;
+        INSERT INTO convene.fit_recalc_queue (sponsor_id, reason, priority) VALUES (single, p_reason, p_priority);
+        RETURN 1;
+    END IF;
     WITH held AS MATERIALIZED (
         SELECT q.sponsor_id FROM convene.fit_recalc_queue q
         WHERE q.sponsor_id = ANY (p_sponsor_ids) AND q.event_id IS NULL AND q.status = 'pending'
           AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
         FOR SHARE SKIP LOCKED)
     INSERT INTO convene.fit_recalc_queue (sponsor_id, reason, priority)
-    SELECT DISTINCT w.id, p_reason, p_priority FROM unnest(p_sponsor_ids) w(id)
-    WHERE NOT EXISTS (SELECT FROM held h WHERE h.sponsor_id = w.id);
+    SELECT w.id, p_reason, p_priority FROM (SELECT unnest(p_sponsor_ids) EXCEPT SELECT h.sponsor_id FROM held h) w(id);
     GET DIAGNOSTICS added = ROW_COUNT;
     RETURN added;
 END $$;
@@ -48,16 +60,28 @@ COMMENT ON FUNCTION convene_private.enqueue_sponsor_fits(uuid[], text, integer) 
 CREATE FUNCTION convene_private.enqueue_event_fits(p_event_ids uuid[], p_reason text, p_priority integer) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    single uuid := p_event_ids[1];
     added bigint;
 BEGIN
+    -- One by itself is what a user waits for: small statements, whose plans are kept.
+    IF cardinality(p_event_ids) = 1 AND single IS NOT NULL THEN
+        PERFORM FROM convene.fit_recalc_queue q
+        WHERE q.event_id = single AND q.sponsor_id IS NULL AND q.status = 'pending'
+          AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
+        LIMIT 1 FOR SHARE SKIP LOCKED;
+        IF FOUND THEN
+            RETURN 0;
+        END IF;
+        INSERT INTO convene.fit_recalc_queue (event_id, reason, priority) VALUES (single, p_reason, p_priority);
+        RETURN 1;
+    END IF;
     WITH held AS MATERIALIZED (
         SELECT q.event_id FROM convene.fit_recalc_queue q
         WHERE q.event_id = ANY (p_event_ids) AND q.sponsor_id IS NULL AND q.status = 'pending'
           AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
         FOR SHARE SKIP LOCKED)
     INSERT INTO convene.fit_recalc_queue (event_id, reason, priority)
-    SELECT DISTINCT w.id, p_reason, p_priority FROM unnest(p_event_ids) w(id)
-    WHERE NOT EXISTS (SELECT FROM held h WHERE h.event_id = w.id);
+    SELECT w.id, p_reason, p_priority FROM (SELECT unnest(p_event_ids) EXCEPT SELECT h.event_id FROM held h) w(id);
     GET DIAGNOSTICS added = ROW_COUNT;
     RETURN added;
 END $$;
