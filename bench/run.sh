@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the benchmarks; a name runs one part. `security`, `networking`, `meetings`, `peers`, `leads` and `insights` are files of their own; the
+# Runs the benchmarks; a name runs one part. `sponsorship_queue`, `security`, `networking`, `meetings`, `peers`, `leads` and `insights` are files of their own; the
 # first takes a divisor of its sizes, the others take the names of their parts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,7 +20,7 @@ case ${1:-} in
   insights) exec "$python" bench/insights.py "${@:2}" ;;
   "")
     "$python" bench/recommendation.py && networking && "$python" bench/meetings.py && "$python" bench/peers.py && "$python" bench/leads.py &&
-      "$python" bench/insights.py && "$python" bench/marketplace.py && exec "$python" bench/security.py
+      "$python" bench/insights.py && "$python" bench/marketplace.py && "$python" bench/sponsorship_queue.py && exec "$python" bench/security.py
     ;;
   *) exec "$python" bench/recommendation.py "$@" ;;
 esac
