@@ -171,7 +171,26 @@ pub fn start<T: Send + 'static>(
 ) -> Outcome<Job<T>> {
     // The first thread that calls a guarded server function is the one that may: that is this one.
     pgrx::check_for_interrupts!();
-    let in_parallel = may_use_threads();
+    hand_over(what, stop, may_use_threads(), work)
+}
+
+/// As [`start`], on one thread: for work whose result is not needed before this thread is done with
+/// something else, and that shall not take the processors from it.
+pub fn start_aside<T: Send + 'static>(
+    what: &'static str,
+    stop: &Stop,
+    work: impl FnOnce(&Stop) -> convene_engine::Result<T> + Send + 'static,
+) -> Outcome<Job<T>> {
+    pgrx::check_for_interrupts!();
+    hand_over(what, stop, false, work)
+}
+
+fn hand_over<T: Send + 'static>(
+    what: &'static str,
+    stop: &Stop,
+    in_parallel: bool,
+    work: impl FnOnce(&Stop) -> convene_engine::Result<T> + Send + 'static,
+) -> Outcome<Job<T>> {
     let of_worker = stop.clone();
     let (send, receive) = channel();
     let job = move || {

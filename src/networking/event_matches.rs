@@ -133,14 +133,17 @@ fn generate(
     })?;
     let computed = started.elapsed();
     // What the other choice would come to is found out while this one is written.
+    let promising = std::mem::take(&mut plan.promising);
     let instead = match plan.balanced {
         Some(_) => None,
-        None => {
-            Some(parallel::start("weighing the balanced choice", &Stop::default(), move |stop| {
+        None => Some(parallel::start_aside(
+            "weighing the balanced choice",
+            &Stop::default(),
+            move |stop| {
                 let scorer = work.scorer(algorithm, met);
-                balanced_instead(&scorer, &work.excluded, &work.open, asked, stop)
-            })?)
-        }
+                balanced_instead(&scorer, &work.excluded, (&work.open, &promising), asked, stop)
+            },
+        )?),
     };
     let estimated = instead.is_some();
     let (old, new): (Vec<_>, Vec<_>) =

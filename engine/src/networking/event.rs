@@ -3,42 +3,20 @@
 use rayon::prelude::*;
 
 use super::algorithm::Algorithm;
-use super::balanced::{Edge, balance, prices, upper_bound};
+use super::balanced::{balance, prices, upper_bound};
 use super::measure::{expected_matches, gini, shown};
 use super::score::{Pair, Scorer};
+use super::worth::{AT_A_GLANCE, CLOSELY, Effort, Worth};
 use crate::error::{Error, Result};
-use crate::pairs::{Excluded, Score, TILE, TOLERANCE, Wanted, best_of, best_of_all, best_of_each};
+use crate::pairs::{Excluded, TOLERANCE, Wanted, best_of, best_of_all, best_of_each};
 use crate::stop::Stop;
 
 /// Up to so many people every pair is weighed against every other; above it the most promising of
 /// each, found anew as prices become known.
 const COMPLETE: usize = 1_500;
-/// How closely a large event is looked at for a balanced choice.
-#[derive(Clone, Copy)]
-struct Effort {
-    /// How many promising partners of each person, for each suggestion that they get.
-    promising: usize,
-    /// Times that the promising are looked for, at the prices of the time before.
-    looks: usize,
-    /// Whether to look once more at every pair for what no choice could exceed.
-    bounded: bool,
-}
-/// For a choice that is to be made.
-const CLOSELY: Effort = Effort { promising: 5, looks: 3, bounded: true };
-/// To know about what it would come to.
-const AT_A_GLANCE: Effort = Effort { promising: 2, looks: 1, bounded: false };
-/// The fewest promising partners that are looked for.
-const AT_LEAST: usize = 20;
-/// By how much equals are told apart, each person their own way: by their number, all would be sent to
-/// the same few.
-const APART: f64 = 1e-6;
-/// A worth and two prices, each between 0 and a little more than 1, as a score: what this is for a pair
-/// that is worth its prices, and the width of it all.
-const NOTHING: f64 = 2.1;
-const RANGE: f64 = 3.2;
-/// What a pair is worth that one side gets nothing from, for each point of the other's: little, so
-/// that such pairs are only taken where nothing else is left.
-const ONE_SIDED: f64 = 1e-6;
+
+/// Pairs of people.
+type Pairs = [(u32, u32)];
 
 /// How the pairs of an event are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +105,8 @@ pub struct Plan {
     /// The balanced choice; for a large event that did not ask for it, [`balanced_instead`] says about
     /// what it would come to.
     pub balanced: Option<Outlook>,
+    /// Pairs to weigh for that, where the run came across them.
+    pub promising: Vec<(u32, u32)>,
 }
 
 /// The least score that counts: a pair that is worth nothing is none.
@@ -164,54 +144,69 @@ pub fn everybody(
 ) -> Result<Plan> {
     let compared = asked.strategy == Strategy::Balanced || scorer.people() <= COMPLETE;
     let parts = if compared { 2 + CLOSELY.looks } else { 1 };
-    let of_each = of_each(scorer, excluded, asked, &stop.part(0, parts))?;
+    let (of_each, promising) = of_each(scorer, excluded, (asked, compared), &stop.part(0, parts))?;
     let top_k = pairs_of(scorer, &of_each);
     let outlook_of_each = outlook(scorer.people(), &top_k, asked, None);
     if !compared {
-        return Ok(Plan { suggestions: top_k, top_k: outlook_of_each, balanced: None });
+        let top_k = (top_k, outlook_of_each);
+        return Ok(Plan { suggestions: top_k.0, top_k: top_k.1, balanced: None, promising });
     }
     let standing = standing(scorer, excluded, open, asked);
-    let (balanced, bound) = balanced(scorer, excluded, &standing, asked, CLOSELY, stop)?;
+    let (balanced, bound) = balanced(scorer, excluded, (&standing, &[]), asked, CLOSELY, stop)?;
     let outlook_of_balanced = outlook(scorer.people(), &balanced, asked, Some(bound));
     let suggestions = match asked.strategy {
         Strategy::Balanced => balanced,
         Strategy::TopK => top_k,
     };
-    Ok(Plan { suggestions, top_k: outlook_of_each, balanced: Some(outlook_of_balanced) })
+    let balanced = Some(outlook_of_balanced);
+    Ok(Plan { suggestions, top_k: outlook_of_each, balanced, promising })
 }
 
-/// What a balanced choice would come to at a large event: no less than this.
+/// What a balanced choice would come to at a large event: no less than this. `promising` are the pairs
+/// to choose from; without them, they are looked for.
 ///
 /// # Errors
 /// [`Error::Cancelled`] when `stop` was requested.
 pub fn balanced_instead(
     scorer: &Scorer<'_>,
     excluded: &Excluded,
-    open: &[(u32, u32)],
+    (open, promising): (&Pairs, &Pairs),
     asked: Asked,
     stop: &Stop,
 ) -> Result<Outlook> {
     let standing = standing(scorer, excluded, open, asked);
-    let (chosen, _) = balanced(scorer, excluded, &standing, asked, AT_A_GLANCE, stop)?;
+    let (chosen, _) = balanced(scorer, excluded, (&standing, promising), asked, AT_A_GLANCE, stop)?;
     Ok(outlook(scorer.people(), &chosen, asked, None))
 }
 
+/// The best of each, and what else is promising where that is looked for as well: who gets the most
+/// out of a match is found by the same look at all pairs, except where people are ranked by their own
+/// direction alone.
+#[allow(clippy::type_complexity)]
 fn of_each(
     scorer: &Scorer<'_>,
     excluded: &Excluded,
-    asked: Asked,
+    (asked, compared): (Asked, bool),
     stop: &Stop,
-) -> Result<Vec<Vec<u32>>> {
-    let wanted = Wanted { most: asked.per_attendee, least: settled(asked.least) };
+) -> Result<(Vec<Vec<u32>>, Vec<(u32, u32)>)> {
+    let mut wanted = Wanted { most: asked.per_attendee, least: settled(asked.least) };
     if scorer.algorithm() == Algorithm::Goals {
-        best_of_each(scorer, excluded, scorer.people(), wanted, stop)
-    } else {
-        best_of_all(scorer, excluded, scorer.people(), wanted, stop)
+        return Ok((best_of_each(scorer, excluded, scorer.people(), wanted, stop)?, vec![]));
     }
+    if compared {
+        return Ok((best_of_all(scorer, excluded, scorer.people(), wanted, stop)?, vec![]));
+    }
+    wanted.most = AT_A_GLANCE.wanted(asked.per_attendee);
+    let mut of_each = best_of_all(scorer, excluded, scorer.people(), wanted, stop)?;
+    let promising = unordered(&of_each);
+    for list in &mut of_each {
+        list.truncate(asked.per_attendee);
+    }
+    Ok((of_each, promising))
 }
 
-/// The pairs in which somebody has somebody, once each, in order.
-fn pairs_of(scorer: &Scorer<'_>, of_each: &[Vec<u32>]) -> Vec<Suggestion> {
+/// The pairs in which somebody has somebody, once each.
+fn unordered(of_each: &[Vec<u32>]) -> Vec<(u32, u32)> {
     let mut pairs: Vec<(u32, u32)> = of_each
         .iter()
         .enumerate()
@@ -221,7 +216,12 @@ fn pairs_of(scorer: &Scorer<'_>, of_each: &[Vec<u32>]) -> Vec<Suggestion> {
         .collect();
     pairs.par_sort_unstable();
     pairs.dedup();
-    suggest(scorer, &pairs)
+    pairs
+}
+
+/// The pairs in which somebody has somebody, once each, in order.
+fn pairs_of(scorer: &Scorer<'_>, of_each: &[Vec<u32>]) -> Vec<Suggestion> {
+    suggest(scorer, &unordered(of_each))
 }
 
 fn suggest(scorer: &Scorer<'_>, pairs: &[(u32, u32)]) -> Vec<Suggestion> {
@@ -254,7 +254,7 @@ fn standing(
 fn balanced(
     scorer: &Scorer<'_>,
     excluded: &Excluded,
-    standing: &[Suggestion],
+    (standing, promising): (&[Suggestion], &Pairs),
     asked: Asked,
     effort: Effort,
     stop: &Stop,
@@ -274,6 +274,10 @@ fn balanced(
     let mut worth = Worth { scorer, least: settled(asked.least), prices: vec![0.0; people] };
     let (edges, prices) = if people <= COMPLETE {
         let edges = worth.all(excluded, &fixed);
+        let prices = prices(&edges, &caps, stop)?;
+        (edges, prices)
+    } else if !promising.is_empty() {
+        let edges = worth.edges(promising, &fixed);
         let prices = prices(&edges, &caps, stop)?;
         (edges, prices)
     } else {
@@ -296,166 +300,6 @@ fn balanced(
         .collect();
     pairs.sort_unstable();
     Ok((suggest(scorer, &pairs), bound))
-}
-
-/// Scores pairs by what they are worth to both, beyond the prices of the two people.
-struct Worth<'a> {
-    scorer: &'a Scorer<'a>,
-    least: f64,
-    prices: Vec<f64>,
-}
-
-impl Worth<'_> {
-    fn of(&self, pair: &Pair) -> f64 {
-        self.of_those_from(pair, self.least)
-    }
-
-    fn of_those_from(&self, pair: &Pair, least: f64) -> f64 {
-        // NaN, which a pair that may not be has, is not more than anything.
-        if self.scorer.eligible(pair) + TOLERANCE >= least {
-            pair.of * pair.to + ONE_SIDED * pair.of.max(pair.to)
-        } else {
-            f64::NAN
-        }
-    }
-
-    fn all(&self, excluded: &Excluded, fixed: &std::collections::HashSet<(u32, u32)>) -> Vec<Edge> {
-        let people = self.scorer.people();
-        (0..people)
-            .into_par_iter()
-            .flat_map_iter(|a| {
-                let mut edges = Vec::new();
-                for b in a + 1..people {
-                    let worth = self.of(&self.scorer.pair(a, b));
-                    let (a, b) = (a as u32, b as u32);
-                    if worth > 0.0 && !excluded.has(a, b) && !fixed.contains(&(a, b)) {
-                        edges.push(Edge { a, b, worth });
-                    }
-                }
-                edges
-            })
-            .collect()
-    }
-
-    /// The promising pairs of everybody and the prices at which they were found.
-    fn promising(
-        &mut self,
-        excluded: &Excluded,
-        fixed: &std::collections::HashSet<(u32, u32)>,
-        caps: &[u32],
-        (effort, most): (Effort, usize),
-        stop: &Stop,
-    ) -> Result<(Vec<Edge>, Vec<f64>)> {
-        let wanted = Wanted { most: (effort.promising * most).max(AT_LEAST), least: 0.0 };
-        let mut pairs: Vec<(u32, u32)> = Vec::new();
-        let mut edges = Vec::new();
-        for look in 0..effort.looks {
-            let stop = stop.part(1 + look, 2 + effort.looks);
-            let found = best_of_all(&*self, excluded, self.scorer.people(), wanted, &stop)?;
-            pairs.extend(found.iter().enumerate().flat_map(|(a, list)| {
-                list.iter().map(move |b| ((a as u32).min(*b), (a as u32).max(*b)))
-            }));
-            pairs.par_sort_unstable();
-            pairs.dedup();
-            edges = pairs
-                .par_iter()
-                .filter(|pair| !fixed.contains(pair))
-                .map(|(a, b)| {
-                    let worth = self.of(&self.scorer.pair(*a as usize, *b as usize));
-                    Edge { a: *a, b: *b, worth }
-                })
-                .collect();
-            self.prices = prices(&edges, caps, &stop)?;
-        }
-        Ok((edges, self.prices.clone()))
-    }
-
-    /// What no choice could exceed, of all pairs: the dual of the linear program at these prices, for
-    /// which every pair is looked at once more.
-    fn bound(
-        &self,
-        excluded: &Excluded,
-        fixed: &std::collections::HashSet<(u32, u32)>,
-        caps: &[u32],
-        stop: &Stop,
-    ) -> Result<f64> {
-        let people = self.scorer.people();
-        let beyond: Result<Vec<f64>> = (0..people)
-            .into_par_iter()
-            .map(|a| {
-                stop.check()?;
-                let mut sum = 0.0;
-                self.likely(a, a + 1..people, |b| {
-                    let worth = self.of(&self.scorer.pair(a, b));
-                    let (low, high) = (a as u32, b as u32);
-                    if worth > 0.0 && !excluded.has(low, high) && !fixed.contains(&(low, high)) {
-                        sum += (worth - self.prices[a] - self.prices[b]).max(0.0);
-                    }
-                });
-                Ok(sum)
-            })
-            .collect();
-        let places: f64 = caps.iter().zip(&self.prices).map(|(c, p)| f64::from(*c) * p).sum();
-        Ok(places + beyond?.iter().sum::<f64>())
-    }
-
-    /// Calls `each` for everybody of a range whose pair with a person may be worth more than both
-    /// prices.
-    fn likely(&self, of: usize, with: std::ops::Range<usize>, mut each: impl FnMut(usize)) {
-        let (mut scores, off) = ([0.0; TILE], self.off());
-        let nothing = NOTHING / RANGE;
-        for from in with.clone().step_by(TILE) {
-            let tile = from..(from + TILE).min(with.end);
-            let scores = &mut scores[..tile.len()];
-            self.row(of, tile.clone(), scores);
-            for (other, score) in tile.zip(scores) {
-                if *score + off >= nothing {
-                    each(other);
-                }
-            }
-        }
-    }
-}
-
-impl Worth<'_> {
-    /// What a pair is worth beyond the prices, as a score; equals apart.
-    fn beyond(&self, worth: f64, of: usize, other: usize) -> f64 {
-        let apart = ((of ^ other) as u32).wrapping_mul(0x9e37_79b1) >> 8;
-        let apart = APART * f64::from(apart) / f64::from(1 << 24);
-        (worth + apart - self.prices[of] - self.prices[other] + NOTHING) / RANGE
-    }
-}
-
-impl Score for Worth<'_> {
-    fn row(&self, of: usize, with: std::ops::Range<usize>, scores: &mut [f64]) {
-        let start = with.start;
-        // Whoever may be above the least score is looked at again.
-        let least = self.least - 2.0 * self.scorer.off();
-        if let Some(directions) = self.scorer.goal_directions(of, with.clone()) {
-            for ((score, (own, theirs)), other) in scores.iter_mut().zip(directions).zip(with) {
-                let worth = if own.max(theirs) + TOLERANCE >= least {
-                    own * theirs + ONE_SIDED * own.max(theirs)
-                } else {
-                    f64::NAN
-                };
-                *score = self.beyond(worth, of, other);
-            }
-            return;
-        }
-        self.scorer.each(of, with, |other, pair| {
-            scores[other - start] = self.beyond(self.of_those_from(&pair, least), of, other);
-        });
-    }
-
-    /// Two directions of at most 1 that are off by the same.
-    fn off(&self) -> f64 {
-        let off = self.scorer.off();
-        (off * (2.0 + off) + ONE_SIDED * off) / RANGE
-    }
-
-    fn exact(&self, of: usize, with: usize) -> f64 {
-        self.beyond(self.of(&self.scorer.pair(of, with)), of, with)
-    }
 }
 
 fn outlook(people: usize, pairs: &[Suggestion], asked: Asked, bound: Option<f64>) -> Outlook {

@@ -16,6 +16,7 @@ mod reasons;
 mod score;
 mod state;
 mod ties;
+mod worth;
 
 pub use algorithm::{Algorithm, PARTS, Weights};
 pub use balanced::{Edge, balance, prices, upper_bound};
