@@ -136,16 +136,12 @@ macro_rules! unfolded {
     };
 }
 
-/// Goes on from a WITH that has `cells`: columns as of [`unfolded`]. Its rows are `folded`.
-macro_rules! folded {
+/// The second half: goes on from a WITH that has `keyed`, sums by event (`g` 3), by event and country
+/// (1) and by event and age (2). Its rows are `folded`.
+macro_rules! folded_keys {
     () => {
         concat!(
-            ", keyed AS (
-               SELECT event_id, country, age_bucket, GROUPING(country, age_bucket) AS g, ",
-            twice!("pg_catalog.sum(", ") AS ", ", "),
-            "pg_catalog.sum(counted) AS counted
-                 FROM cells GROUP BY GROUPING SETS ((event_id), (event_id, country), (event_id, age_bucket))),
-             folded AS (
+            ", folded AS (
                SELECT event_id, ",
             twice!("coalesce(pg_catalog.max(", ") FILTER (WHERE g = 3), 0) AS ", ", "),
             "coalesce(pg_catalog.jsonb_object_agg(country, counted)
@@ -153,6 +149,40 @@ macro_rules! folded {
                       coalesce(pg_catalog.jsonb_object_agg(age_bucket, counted)
                         FILTER (WHERE g = 2 AND age_bucket IS NOT NULL AND counted <> 0), '{}') AS ages
                  FROM keyed GROUP BY event_id)"
+        )
+    };
+}
+
+/// Goes on from a WITH that has `cells`: columns as of [`unfolded`], read once.
+macro_rules! folded {
+    () => {
+        concat!(
+            ", keyed AS (
+               SELECT event_id, country, age_bucket, GROUPING(country, age_bucket) AS g, ",
+            twice!("pg_catalog.sum(", ") AS ", ", "),
+            "pg_catalog.sum(counted) AS counted
+                 FROM cells GROUP BY GROUPING SETS ((event_id), (event_id, country), (event_id, age_bucket)))",
+            folded_keys!()
+        )
+    };
+}
+
+/// Goes on from a WITH that has `measured` (sums of events) and `keys` (what was counted of countries
+/// and ages): few rows with many columns and many with few.
+macro_rules! folded_apart {
+    () => {
+        concat!(
+            ", keyed AS (
+               SELECT event_id, NULL::text AS country, NULL::text AS age_bucket, 3 AS g, ",
+            twice!("pg_catalog.sum(", ") AS ", ", "),
+            "NULL::numeric AS counted
+                 FROM measured GROUP BY event_id
+               UNION ALL
+               SELECT event_id, country, age_bucket, GROUPING(country, age_bucket), ",
+            no_measures!(),
+            ", pg_catalog.sum(counted)
+                 FROM keys GROUP BY GROUPING SETS ((event_id, country), (event_id, age_bucket)))",
+            folded_keys!()
         )
     };
 }
@@ -176,4 +206,6 @@ macro_rules! keep_totals {
     };
 }
 
-pub(super) use {folded, keep_totals, no_measures, once, twice, unfolded};
+pub(super) use {
+    folded, folded_apart, folded_keys, keep_totals, no_measures, once, twice, unfolded,
+};

@@ -4,7 +4,7 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 use serde_json::json;
 
-use super::fold::{folded, no_measures, once, twice, unfolded};
+use super::fold::{folded, folded_keys, no_measures, once, twice, unfolded};
 use super::lock_all;
 use crate::auth;
 use crate::db;

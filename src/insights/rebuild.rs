@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 use serde_json::json;
 
-use super::fold::{folded, keep_totals, no_measures, once, twice, unfolded};
+use super::fold::{folded, folded_keys, keep_totals, no_measures, once, twice, unfolded};
 use super::refresh::{Done, hold_known, progress};
 use super::{CHUNK, figures, lock_all, lock_event};
 use crate::auth;

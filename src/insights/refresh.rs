@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 use serde_json::json;
 
-use super::fold::{folded, keep_totals, no_measures, once, twice, unfolded};
+use super::fold::{folded_apart, folded_keys, keep_totals, no_measures, once, twice};
 use super::{CHUNK, figures, lock_all, lock_event, rebuild};
 use crate::auth;
 use crate::db;
@@ -145,19 +145,24 @@ fn take(events: &[pgrx::Uuid]) -> Outcome<i64> {
     const TAKE: &str = concat!(
         "WITH taken AS (
            DELETE FROM convene.event_signal_deltas d WHERE d.event_id = ANY ($1) RETURNING d.*),
-         cells AS (
-           SELECT event_id, NULL::text AS country, NULL::text AS age_bucket, NULL::numeric AS counted",
+         measured AS (
+           SELECT event_id",
         once!(", ", ""),
         " FROM taken
-           UNION ALL SELECT t.event_id, c.country, c.age_bucket, c.counted, ",
+           UNION ALL SELECT t.event_id",
+        once!(", t.", ""),
+        " FROM convene.event_signal_totals t WHERE t.event_id = ANY ($1)
+           UNION ALL SELECT e.id, ",
         no_measures!(),
-        " FROM taken t, unnest(t.countries, t.ages, t.counts) c (country, age_bucket, counted)
-           UNION ALL ",
-        unfolded!("convene.event_signal_totals", "t.event_id = ANY ($1)"),
-        " UNION ALL SELECT e.id, NULL, NULL, NULL, ",
-        no_measures!(),
-        " FROM pg_catalog.unnest($1::uuid[]) e(id))",
-        folded!(),
+        " FROM pg_catalog.unnest($1::uuid[]) e(id)),
+         keys AS (
+           SELECT t.event_id, c.country, c.age_bucket, c.counted
+             FROM taken t, unnest(t.countries, t.ages, t.counts) c (country, age_bucket, counted)
+           UNION ALL SELECT t.event_id, c.key, NULL, c.value::numeric
+             FROM convene.event_signal_totals t, pg_catalog.jsonb_each_text(t.countries) c WHERE t.event_id = ANY ($1)
+           UNION ALL SELECT t.event_id, NULL, a.key, a.value::numeric
+             FROM convene.event_signal_totals t, pg_catalog.jsonb_each_text(t.ages) a WHERE t.event_id = ANY ($1))",
+        folded_apart!(),
         ", kept AS (",
         keep_totals!("JOIN convene.events e ON e.id = f.event_id"),
         ") SELECT pg_catalog.count(*) FROM taken"
