@@ -208,7 +208,10 @@ impl Market {
         let mut all = vec![pairs::Best::in_order(wanted); self.events()];
         self.tiles(&mut all, 1, 0..self.sponsors(), 0, stop, |event, range, best, marks| {
             self.tile(event, range.clone(), &weights(event), marks, |at, fit| {
-                best[0].offer((range.start + at) as u32, fit.stored_score());
+                // What cannot be taken even when rounded up needs no rounding.
+                if fit.score + 1e-6 >= best[0].floor() {
+                    best[0].offer((range.start + at) as u32, fit.stored_score());
+                }
             });
         })?;
         let scored = |(event, best): (usize, pairs::Best)| {
