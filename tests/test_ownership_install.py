@@ -13,7 +13,9 @@ from lib.factory import bookmark, make_event
 INSTALL_HINT = "Run SELECT convene.install();"
 # What answers before there is any data: install() itself, and what reads nothing but its arguments and the request.
 ANSWERS_ALWAYS = {"install", "uid", "email", "claim", "embed_text", "surface", "library_version",
-                  "lead_score", "lead_engagement_score", "lead_intent_score"}
+                  "lead_score", "lead_engagement_score", "lead_intent_score",
+                  "sponsor_fit_score", "sponsor_fit_metrics", "jaccard", "overlap_share", "budget_fit", "engagement_quality", "region_code",
+                  "score_sentiment"}
 VALUES = {
     "uuid": "gen_random_uuid()", "integer": "10", "bigint": "10", "text": "'x'", "jsonb": "'{}'", "boolean": "true",
     "real[]": "'{1}'", "numeric": "1", "double precision": "1", "interval": "'1 minute'",

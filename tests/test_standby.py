@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from lib.cluster import Cluster, server_program
-from lib.factory import bookmark, make_event
+from lib.factory import bookmark, ident, make_event
 
 pytestmark = pytest.mark.sql
 # PostgreSQL refuses to run as root, so root lends its servers to the user postgres.
@@ -39,6 +39,10 @@ def pair():
             event = make_event(conn, "standby", sessions=40, attendees=30, embeddings=32, interactions=8)
             bookmark(conn, event, person=0, session=3)
             conn.execute("SELECT convene.refresh_event_recommendations(%s, true)", [event.id])
+            conn.execute("INSERT INTO convene.sponsors (id, event_id, company_name) VALUES (%s, %s, 'S')", [ident("standby", "sponsor"), event.id])
+            conn.execute("INSERT INTO convene.sponsor_profiles (sponsor_id, annual_budget_cents) VALUES (%s, 5000000)", [ident("standby", "sponsor")])
+            conn.execute("INSERT INTO convene.sponsorship_packages (id, event_id, package_name, tier, price_cents, total_available)"
+                         " VALUES (%s, %s, 'Gold', 'gold', 100, 1)", [ident("standby", "package"), event.id])
             conn.execute("CREATE TABLE public.standby_marks (mark bigint GENERATED ALWAYS AS IDENTITY)")
             run("pg_basebackup", "-h", primary.host, "-p", 5432, "-U", "postgres", "-D", folder / "data", "-R", "-c", "fast", "-X", "stream")
             options = f"-c listen_addresses='' -c port=5432 -c unix_socket_directories='{folder}'"
@@ -75,6 +79,11 @@ READS = {
     "exhibitors": "SELECT count(*) FROM convene.get_exhibitor_recommendations(%(who)s, %(event)s)",
     "metrics": "SELECT * FROM convene.recommendation_metrics(%(event)s)",
     "evaluation": "SELECT * FROM convene.evaluate_recommender(%(event)s)",
+    "fit": "SELECT * FROM convene.fn_compute_match_score(%(event)s, %(sponsor)s)",
+    "what if": "SELECT convene.simulate_match_score(%(event)s, %(sponsor)s, '{\"budget_factor\": 2}')",
+    "market": "SELECT * FROM convene.preview_sponsorship_matches()",
+    "price": "SELECT convene.suggest_package_price(%(package)s)",
+    "proposal": "SELECT convene.draft_sponsorship_proposal(%(event)s, %(sponsor)s)",
     "embedding": "SELECT convene.embed_text('standby')",
 }
 
@@ -82,7 +91,8 @@ READS = {
 @pytest.mark.parametrize("name", READS)
 def test_a_read_gives_the_primarys_answer(pair, name):
     event, primary, standby = pair
-    arguments = {"who": event.people[0].id, "event": event.id, "session": event.sessions[3], "now": event.starts}
+    arguments = {"who": event.people[0].id, "event": event.id, "session": event.sessions[3], "now": event.starts,
+                 "sponsor": ident("standby", "sponsor"), "package": ident("standby", "package")}
     assert standby.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
     expected = primary.execute(READS[name], arguments).fetchall()
     assert standby.execute(READS[name], arguments).fetchall() == expected
