@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE))
 from lib.cluster import Cluster  # noqa: E402
 from recommendation import peak_mb, row  # noqa: E402
 
-TURNS = 5
+TURNS = 9
 DIMENSIONS = 384
 CATEGORIES = """music food art film tech games sports fashion design health finance travel education science startups marketing data ai security cloud
     mobility energy books family""".split()

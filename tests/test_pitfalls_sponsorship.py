@@ -58,3 +58,27 @@ def test_no_api_role_reads_a_materialised_view_and_no_view_needs_to(undone, worl
             for view in ("mv_event_quality_scores", "mv_sponsor_event_fit_scores"):
                 expect_error(undone, "42501", f"SELECT * FROM convene.{view}")
             assert undone.execute("SELECT quality_score FROM convene.v_event_marketplace WHERE event_id = %s", [world[0].id]).fetchone()
+
+
+# The fit ------------------------------------------------------------------------------------------------------------
+
+
+def test_no_budget_and_no_list_divide_by_zero(undone, world):
+    """The table takes no budget below zero; the value does, and neither does an empty list end in an error."""
+    call = "SELECT convene.sponsor_fit_score(%s, %s, %s, %s, %s)"
+    for budget in (-100_000, -200_000, 0, None):
+        # Nothing wanted is neutral: .35 x .5 + .15 x .5 + .10 x .5.
+        assert undone.execute(call, [budget, [], [], [], []]).fetchone()[0] == pytest.approx(0.3)
+    sponsor = add_sponsor(undone, "Nothing", profile=ident("nothing"), budget=0)
+    score = undone.execute("SELECT score FROM convene.fn_compute_match_score(%s, %s)", [world[0].id, sponsor]).fetchone()[0]
+    assert 0 <= score <= 1
+    expect_error(undone, "23514", "UPDATE convene.sponsor_profiles SET annual_budget_cents = -100000 WHERE sponsor_id = %s", [sponsor])
+
+
+def test_every_part_is_between_nothing_and_one(undone):
+    """What the requirement clamps only in one place: budgets of any size, shares above one."""
+    call = "SELECT convene.sponsor_fit_metrics(%s, NULL, NULL, NULL, NULL, p_engagement_score => %s, p_ticket_conversion_rate => %s)"
+    for budget in (-(2**63), 2**63 - 1):
+        for engagement, conversion in ((-5, -5), (5, 5), (float("nan"), float("inf"))):
+            metrics = undone.execute(call, [budget, engagement, conversion]).fetchone()[0]
+            assert all(0 <= metrics[part] <= 1 for part in ("budget_fit", "geo_fit", "engagement_quality", "objectives_similarity", "coverage"))
