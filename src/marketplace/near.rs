@@ -328,6 +328,8 @@ fn similar_events(
     threshold: Option<f64>,
     model: Option<&str>,
 ) -> Outcome<Vec<Event>> {
+    // Events on the market are everybody's to see; without data there is nothing to look at.
+    crate::auth::caller()?;
     let query = asked(embedding, model)?;
     let limit = within(limit, 1, MOST, "p_limit")?;
     let threshold = share(threshold, -1.0, "p_threshold")?;
