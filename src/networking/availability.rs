@@ -50,11 +50,20 @@ struct Asked {
     event_id: pgrx::Uuid,
     person_id: pgrx::Uuid,
     own: bool,
-    undisturbed: bool,
+    time: Time,
     cap: Option<i32>,
     has_windows: bool,
-    /// Whether a day that could be the one, whatever the time zone, is full.
-    near_full: bool,
+}
+
+/// What takes an attendee's time, apart from when they said that they have any.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Time {
+    /// A meeting, a hold, or they do not attend.
+    Busy,
+    /// Nothing, but a day that could be the one, whatever the time zone, is full.
+    PerhapsFull,
+    /// Nothing.
+    Free,
 }
 
 fn check(
@@ -83,8 +92,11 @@ fn check(
                 own: row.want(3)?,
                 cap: row.get(4)?,
                 has_windows: row.get(5)?.unwrap_or(false),
-                undisturbed: row.want::<String>(6)? != "busy",
-                near_full: row.want::<String>(6)? == "perhaps full",
+                time: match row.want::<String>(6)?.as_str() {
+                    "free" => Time::Free,
+                    "perhaps full" => Time::PerhapsFull,
+                    _ => Time::Busy,
+                },
             })
         })?;
         let asked = asked.ok_or_else(|| caller.refuse("attendee", id))?;
@@ -93,7 +105,7 @@ fn check(
         }
         let wanted = span(start, end)?;
         required(now, "p_now")?;
-        Ok(asked.undisturbed
+        Ok(asked.time != Time::Busy
             && !is_full(&asked, from, moment)?
             && (!asked.has_windows || windows(id)?.is_free(wanted.0, wanted.1)))
     })
@@ -118,7 +130,7 @@ fn is_full(
           FROM convene.events e
           JOIN convene.meeting_day_counts c ON c.person_id = $1 AND c.day = ($3 AT TIME ZONE e.time_zone)::date
          WHERE e.id = $2";
-    let Some(cap) = asked.cap.filter(|_| asked.near_full) else { return Ok(false) };
+    let Some(cap) = asked.cap.filter(|_| asked.time == Time::PerhapsFull) else { return Ok(false) };
     if cap == 0 {
         return Ok(true);
     }
