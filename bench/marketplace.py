@@ -101,7 +101,7 @@ PAGES = [
      f"event_id = {EVENT} AND semantic_similarity >= 0.7 ORDER BY semantic_similarity DESC LIMIT 20"),
     ("v_marketplace_analytics", "v_marketplace_analytics", "person 1", "true ORDER BY day DESC LIMIT 30"),
     ("* v_event_recommendations where few scores pass", "v_event_recommendations", "person 2",
-     f"sponsor_id = {HARD} AND score >= 0.5003 ORDER BY score DESC LIMIT 20"),
+     f"sponsor_id = {HARD} AND score >= 0.50038 ORDER BY score DESC LIMIT 20"),
 ]
 
 
