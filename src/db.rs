@@ -1,6 +1,6 @@
 //! Queries: prepared once per session, read in one go or in chunks.
 //!
-//! `unsafe` is needed to ask the server whether the transaction may write.
+//! `unsafe` is needed to ask the server whether the transaction may write, and to give memory back.
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
@@ -177,4 +177,12 @@ pub fn stream(
         }
         pgrx::check_for_interrupts!();
     }
+}
+
+/// Runs one portion of a long piece of work in memory of its own: the arguments of its queries would
+/// otherwise be kept until the caller's statement ends.
+pub fn portion<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let mut memory = pgrx::PgMemoryContexts::new("convene portion");
+    // SAFETY: what `work` gives back lives in Rust's memory; the context is deleted afterwards.
+    unsafe { memory.switch_to(|_| work()) }
 }

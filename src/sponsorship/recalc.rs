@@ -356,7 +356,7 @@ fn compute(recalculation: Arc<Recalculation>, sides: &Sides) -> Outcome<()> {
         let Some(job) = next.take() else { break };
         let scored = job.wait()?;
         next = start(at + 1)?;
-        store::store(&recalculation, portion.clone(), &scored, sides)?;
+        db::portion(|| store::store(&recalculation, portion.clone(), &scored, sides))?;
         pgrx::check_for_interrupts!();
     }
     Ok(())
