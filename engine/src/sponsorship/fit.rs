@@ -112,7 +112,7 @@ pub fn objectives_similarity(objectives: &[f32], event: &[f32]) -> f64 {
 
 #[inline]
 fn similar(cosine: Option<f32>) -> f64 {
-    cosine.map_or(NEUTRAL, |cosine| (1.0 + f64::from(cosine).clamp(-1.0, 1.0)) / 2.0)
+    cosine.map_or(NEUTRAL, |cosine| f64::midpoint(1.0, f64::from(cosine).clamp(-1.0, 1.0)))
 }
 
 /// What a sponsor brings to every fit, whichever the event is.

@@ -191,7 +191,7 @@ pub fn difference(before: &Case, after: &Case) -> Value {
     let mut changed = Map::new();
     let mut compare = |name: &str, was: f64, is: f64| {
         let (was, is) = (part(was), part(is));
-        if was != is {
+        if was.to_bits() != is.to_bits() {
             changed.insert(name.to_owned(), json!({"before": was, "after": is}));
         }
     };
@@ -253,26 +253,26 @@ mod tests {
         check(json!({}), &|_| ());
         check(json!({"annual_budget_cents": 5}), &|c| c.sponsor.annual_budget_cents = Some(5));
         check(json!({"annual_budget_cents": null, "budget_factor": 2}), &|c| {
-            c.sponsor.annual_budget_cents = None
+            c.sponsor.annual_budget_cents = None;
         });
         check(json!({"budget_factor": 2.5}), &|c| c.sponsor.annual_budget_cents = Some(250_000));
         check(json!({"preferred_categories": ["a"]}), &|c| {
-            c.sponsor.preferred_categories = list(&["a"])
+            c.sponsor.preferred_categories = list(&["a"]);
         });
         check(json!({"add_categories": ["a"], "remove_categories": ["MUSIC "]}), &|c| {
             c.sponsor.preferred_categories = list(&["food", "a"]);
         });
         check(json!({"regions": []}), &|c| c.sponsor.regions.clear());
         check(json!({"remove_regions": ["USA"], "add_regions": ["UK"]}), &|c| {
-            c.sponsor.regions = list(&["UK"])
+            c.sponsor.regions = list(&["UK"]);
         });
         check(json!({"event_categories": ["a"], "add_event_categories": ["b"]}), &|c| {
-            c.event.categories = list(&["a", "b"])
+            c.event.categories = list(&["a", "b"]);
         });
         check(json!({"remove_event_categories": ["music"]}), &|c| c.event.categories.clear());
         check(json!({"event_regions": ["a"]}), &|c| c.event.regions = list(&["a"]));
         check(json!({"add_event_regions": ["b"], "remove_event_regions": ["usa"]}), &|c| {
-            c.event.regions = list(&["b"])
+            c.event.regions = list(&["b"]);
         });
         check(json!({"geo_distribution": {"US": 4}}), &|c| {
             c.event.insights = Some(Insights {
@@ -285,7 +285,7 @@ mod tests {
                 Some(Insights { engagement_score: Some(0.5), ..Insights::default() });
         });
         check(json!({"weights": {"geo_fit": 1}}), &|c| {
-            c.weights = Weights::from_json(&json!({"geo_fit": 1})).unwrap()
+            c.weights = Weights::from_json(&json!({"geo_fit": 1})).unwrap();
         });
     }
 

@@ -109,9 +109,9 @@ impl Proposal {
         if other.attendees > 0 {
             facts.push(format!("{} attendees", grouped(other.attendees)));
         }
-        let homes = largest(&insights.geo_distribution, |region| fold_region(region));
+        let homes = largest(&insights.geo_distribution, fold_region);
         facts.extend((!homes.is_empty()).then(|| format!("Where they live: {homes}")));
-        let ages = largest(&other.ages, |age| plain(age));
+        let ages = largest(&other.ages, plain);
         facts.extend((!ages.is_empty()).then(|| format!("Age: {ages}")));
         if let Some(score) = insights.engagement_score {
             facts.push(format!("Engagement: {score:.2} of 1"));
@@ -269,7 +269,7 @@ fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = if number < 0 { "-".to_owned() } else { String::new() };
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -21,10 +21,9 @@ fn name(text: &str) -> String {
     let mut letters = String::with_capacity(text.len());
     for c in text.chars().flat_map(char::to_lowercase) {
         match c {
-            '.' | '\'' | '\u{2019}' => {}
+            // The last is what a capital dotted I leaves in lower case.
+            '.' | '\'' | '\u{2019}' | '\u{307}' => {}
             '&' => letters.push_str(" and "),
-            // What is left of a capital dotted I in lower case.
-            '\u{307}' => {}
             c if c.is_alphanumeric() => {
                 let found = UNMARKED.iter().find(|(marked, _)| marked.contains(c));
                 letters.push(found.map_or(c, |(_, unmarked)| *unmarked));

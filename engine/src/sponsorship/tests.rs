@@ -8,8 +8,8 @@ fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(ToString::to_string).collect()
 }
 
-fn vector(model: &str, values: &[f32]) -> Option<Vector> {
-    Some(Vector { model: model.into(), values: values.to_vec() })
+fn vector(model: &str, values: &[f32]) -> Vector {
+    Vector { model: model.into(), values: values.to_vec() }
 }
 
 fn sponsor() -> SponsorSide {
@@ -82,8 +82,8 @@ fn budgets_of_every_kind() {
 #[test]
 fn vectors_are_compared_under_one_model_only() {
     let against = |model: &str, values: &[f32]| {
-        let sponsor = SponsorSide { objectives: vector("m", &[3.0, 4.0]), ..sponsor() };
-        let event = EventSide { embedding: vector(model, values), ..event() };
+        let sponsor = SponsorSide { objectives: Some(vector("m", &[3.0, 4.0])), ..sponsor() };
+        let event = EventSide { embedding: Some(vector(model, values)), ..event() };
         let fit = fit(&sponsor, &event, &Weights::default());
         (fit.objectives_similarity, fit.coverage > 0.95)
     };
@@ -232,7 +232,7 @@ fn bits(fit: &Fit) -> [u64; 9] {
 }
 
 fn weights_of(event: usize) -> Weights {
-    if event % 2 == 0 {
+    if event.is_multiple_of(2) {
         return Weights::default();
     }
     Weights::from_json(&json!({"geo_fit": 0.5, "objectives_similarity": 0.5})).unwrap()
