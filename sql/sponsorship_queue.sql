@@ -40,10 +40,10 @@ BEGIN
           AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
         LIMIT 1 FOR SHARE SKIP LOCKED;
         IF FOUND THEN
-            RETURN 0;
+            RETURN 0::bigint;
         END IF;
         INSERT INTO convene.fit_recalc_queue (sponsor_id, reason, priority) VALUES (single, p_reason, p_priority);
-        RETURN 1;
+        RETURN 1::bigint;
     END IF;
     WITH held AS MATERIALIZED (
         SELECT q.sponsor_id FROM convene.fit_recalc_queue q
@@ -70,10 +70,10 @@ BEGIN
           AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
         LIMIT 1 FOR SHARE SKIP LOCKED;
         IF FOUND THEN
-            RETURN 0;
+            RETURN 0::bigint;
         END IF;
         INSERT INTO convene.fit_recalc_queue (event_id, reason, priority) VALUES (single, p_reason, p_priority);
-        RETURN 1;
+        RETURN 1::bigint;
     END IF;
     WITH held AS MATERIALIZED (
         SELECT q.event_id FROM convene.fit_recalc_queue q

@@ -36,12 +36,13 @@ def bare(empty_db):
 def calls(connection):
     """Every member as a call, once with values and once with nulls."""
     rows = connection.execute(
-        f"""WITH {catalogue.MEMBERS} SELECT p.proname, ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) t)
+        f"""WITH {catalogue.MEMBERS} SELECT p.proname, ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) t),
+                   CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT * FROM' END
             FROM members p ORDER BY 1"""
     ).fetchall()
-    for name, types in rows:
-        yield name, f"SELECT * FROM convene.{name}({', '.join(VALUES[kind] for kind in types)})"
-        yield name, f"SELECT * FROM convene.{name}({', '.join(f'NULL::{kind}' for kind in types)})"
+    for name, types, verb in rows:
+        yield name, f"{verb} convene.{name}({', '.join(VALUES[kind] for kind in types)})"
+        yield name, f"{verb} convene.{name}({', '.join(f'NULL::{kind}' for kind in types)})"
 
 
 def test_everything_asks_for_install_first(bare):

@@ -31,7 +31,11 @@ pub enum Portions {
 }
 
 impl Job {
-    /// The job of this name, or an error that names those there are.
+    /// The job of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where there is none, with the names of those there are.
     pub fn named(name: &str) -> Result<&'static Self> {
         JOBS.iter().find(|job| job.name == name).ok_or_else(|| {
             let names: Vec<&str> = JOBS.iter().map(|job| job.name).collect();

@@ -1,4 +1,4 @@
-//! Jobs in the hands of pg_cron.
+//! Jobs in the hands of `pg_cron`.
 
 use convene_engine::Error;
 use convene_engine::jobs::JOBS;
@@ -9,14 +9,14 @@ use crate::error::{Failure, OrRaise, Outcome};
 use crate::owner::require_owner;
 use crate::settings::config;
 
-/// Whether pg_cron is in this database, is loaded for another one, or is not there at all.
+/// Whether `pg_cron` is in this database, is loaded for another one, or is not there at all.
 pub(super) enum Cron {
     Here,
     In(String),
     Absent,
 }
 
-/// Where pg_cron is. It lives in one database of a server.
+/// Where `pg_cron` is. It lives in one database of a server.
 pub(super) fn cron() -> Outcome<Cron> {
     const HERE: &str = "SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'pg_cron'";
     if db::read_one(HERE, &[], |row| row.want::<i32>(1))?.is_some() {
@@ -43,7 +43,7 @@ fn not_created(database: &str) -> Failure {
     })
 }
 
-/// Registers every job with pg_cron.
+/// Registers every job with `pg_cron`.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn schedule_jobs() -> TableIterator<
@@ -55,12 +55,12 @@ fn schedule_jobs() -> TableIterator<
         name!(statement, String),
     ),
 > {
-    TableIterator::new(schedule().or_raise().into_iter())
+    TableIterator::new(schedule().or_raise())
 }
 
 type Scheduled = (String, String, Option<i64>, String);
 
-/// The statement that registers a job, as pg_cron's own database takes it from this one or another.
+/// The statement that registers a job, as `pg_cron`'s own database takes it from this one or another.
 fn statements(here: bool) -> Outcome<Vec<(&'static str, &'static str, String)>> {
     const LOCAL: &str = "
         SELECT pg_catalog.format('SELECT cron.schedule(%L, %L, %L)', $1, $2,
@@ -78,7 +78,7 @@ fn statements(here: bool) -> Outcome<Vec<(&'static str, &'static str, String)>> 
     Ok(made)
 }
 
-/// Not as the owner of the data but as the caller: pg_cron runs a job as whoever scheduled it.
+/// Not as the owner of the data but as the caller: `pg_cron` runs a job as whoever scheduled it.
 fn schedule() -> Outcome<Vec<Scheduled>> {
     require_owner("schedule jobs")?;
     let here = match cron()? {
@@ -102,7 +102,7 @@ fn register(statement: &str) -> Outcome<Option<i64>> {
     Ok(ids.into_iter().next().flatten())
 }
 
-/// Takes every job back from pg_cron, and counts them.
+/// Takes every job back from `pg_cron`, and counts them.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn unschedule_jobs() -> i32 {

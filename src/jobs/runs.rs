@@ -83,7 +83,7 @@ fn begin_job(
     ),
 > {
     let begun = begin(p_job).or_raise();
-    TableIterator::new(begun.into_iter())
+    TableIterator::new(begun)
 }
 
 type Begun = (pgrx::Uuid, String, bool, Vec<Option<pgrx::Uuid>>);

@@ -15,7 +15,7 @@ const LAST: &str = "
            EXTRACT(epoch FROM pg_catalog.clock_timestamp() - started_at)::float8
       FROM convene.job_runs ORDER BY job, started_at DESC";
 
-/// What the caller may see of pg_cron's list; a superuser sees all of it.
+/// What the caller may see of `pg_cron`'s list; a superuser sees all of it.
 const SCHEDULED: &str = "
     SELECT DISTINCT j.jobname::text FROM cron.job j
      WHERE j.active AND j.database = pg_catalog.current_database() AND j.jobname IS NOT NULL";
@@ -42,9 +42,10 @@ type Line = (
     Option<String>,
 );
 
-/// Every job: whether pg_cron has it, whether it is due, and how its last run went.
+/// Every job: whether `pg_cron` has it, whether it is due, and how its last run went.
 #[pg_extern(stable, parallel_restricted)]
 #[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)] // The columns of the result are the signature.
 fn job_status() -> TableIterator<
     'static,
     (
@@ -59,7 +60,7 @@ fn job_status() -> TableIterator<
         name!(message, Option<String>),
     ),
 > {
-    TableIterator::new(lines().or_raise().into_iter())
+    TableIterator::new(lines().or_raise())
 }
 
 fn lines() -> Outcome<Vec<Line>> {
@@ -91,7 +92,7 @@ fn lines() -> Outcome<Vec<Line>> {
     Ok(JOBS.iter().map(line).collect())
 }
 
-/// Names that pg_cron has for this database; `None` where it is not in this one, and cannot be asked.
+/// Names that `pg_cron` has for this database; `None` where it is not in this one, and cannot be asked.
 fn scheduled() -> Outcome<Option<Vec<String>>> {
     match cron()? {
         Cron::Here => Ok(Some(db::read_once(SCHEDULED, &[], |row| row.want(1))?)),

@@ -1,6 +1,5 @@
 //! The marketplace: what is computed ahead for its pages, and who and what is near to whom.
 
-mod attempt;
 mod near;
 mod quality;
 mod recommend;

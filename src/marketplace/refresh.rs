@@ -6,7 +6,6 @@ use convene_engine::sponsorship::audience_overlap;
 use pgrx::prelude::*;
 use pgrx::spi::quote_identifier;
 
-use super::attempt::attempt;
 use super::quality;
 use crate::auth;
 use crate::db;
@@ -14,6 +13,7 @@ use crate::error::{OrRaise, Outcome, invalid};
 use crate::install::vector_schema;
 use crate::owner::{require_service, with_owner, with_owner_refreshing};
 use crate::sponsorship::inputs::{live_event, live_sponsor};
+use crate::subtransaction::attempt;
 
 /// First key of the advisory locks under which a part is refreshed; the second is its place.
 const LOCK_CLASS: i32 = 0x636e_766d;
@@ -87,7 +87,7 @@ fn run(which: Option<&str>, now: Option<TimestampWithTimeZone>) -> Outcome<Vec<R
         let result = attempt(|| {
             lock(place as i32)?;
             (part.refresh)(now)
-        });
+        })?;
         let duration_ms = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
         let (status, rows_changed, message) = match result {
             Ok(rows) => ("done", Some(rows), None),

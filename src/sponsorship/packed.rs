@@ -157,7 +157,7 @@ fn metrics(out: &mut Vec<u8>, fit: &Fit, weights: &Weights) {
 }
 
 /// An array of `count` elements whose bytes lie end to end.
-fn array(element: pg_sys::Oid, count: usize, data: &[u8]) -> Option<pg_sys::Datum> {
+fn array(element: pg_sys::Oid, count: usize, data: &[u8]) -> pg_sys::Datum {
     let size = ARRAY_HEADER + data.len();
     // SAFETY: the memory is made here with the size that is written into it.
     unsafe {
@@ -172,7 +172,7 @@ fn array(element: pg_sys::Oid, count: usize, data: &[u8]) -> Option<pg_sys::Datu
         ];
         std::ptr::copy_nonoverlapping(header.as_ptr().cast(), place, ARRAY_HEADER);
         std::ptr::copy_nonoverlapping(data.as_ptr(), place.add(ARRAY_HEADER), data.len());
-        Some(pg_sys::Datum::from(place))
+        pg_sys::Datum::from(place)
     }
 }
 
@@ -187,7 +187,7 @@ macro_rules! packed {
 
         impl IntoDatum for $name {
             fn into_datum(self) -> Option<pg_sys::Datum> {
-                array(pg_sys::$element, self.count, &self.data)
+                Some(array(pg_sys::$element, self.count, &self.data))
             }
 
             fn type_oid() -> pg_sys::Oid {

@@ -77,10 +77,9 @@ pub fn store(
         }
         match stored.get(&key) {
             None if one.kept => write.push(recalculation, one, sides),
-            None => {}
             Some(row) if !one.kept && !row.human => prune.push(recalculation, one, sides),
             Some(row) if row.stale(one, sides) => write.push(recalculation, one, sides),
-            Some(_) => {}
+            None | Some(_) => {}
         }
     }
     write.store()?;
@@ -258,13 +257,17 @@ impl Write {
 
 fn ids(all: &[u128]) -> Ids {
     let mut ids = Ids::default();
-    all.iter().for_each(|id| ids.push(*id));
+    for id in all {
+        ids.push(*id);
+    }
     ids
 }
 
 fn longs(all: &[i64]) -> Longs {
     let mut longs = Longs::default();
-    all.iter().for_each(|number| longs.push(*number));
+    for number in all {
+        longs.push(*number);
+    }
     longs
 }
 

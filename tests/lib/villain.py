@@ -82,7 +82,7 @@ def prepare(connection, event):
                   ARRAY(SELECT format_type(t, NULL) FROM unnest((p.proargtypes::oid[])[0:p.pronargs - p.pronargdefaults - 1]) t)
            FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_depend d ON d.objid = p.oid AND d.deptype = 'e'
            JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'convene'
-           WHERE d.classid = 'pg_catalog.pg_proc'::regclass ORDER BY 1""").fetchall()
+           WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND p.prokind = 'f' ORDER BY 1""").fetchall()
 
 
 # Values for arguments that nothing is known of but their type.

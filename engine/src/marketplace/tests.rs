@@ -1,3 +1,5 @@
+#![allow(clippy::float_cmp)] // Halves and quarters are exact.
+
 use proptest::prelude::*;
 
 use super::*;
