@@ -147,7 +147,7 @@ def test_every_function_has_its_cases(conn):
     signatures = {row[0].split("(")[0] for row in conn.execute("SELECT signature FROM convene.surface()")}
     # Other domains have modules of their own, which call their functions or list them by name; so has the installer.
     others = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py")
-                     if path.name.startswith(("test_errors_", "test_ownership_install")) and path != Path(__file__))
+                     if path.name.startswith(("test_errors_", "test_ownership_install", "test_jobs")) and path != Path(__file__))
     elsewhere = {name for name in signatures - set(CASES) if re.search(rf"\b{name}\(|\"{name}\"", others)}
     assert signatures == set(CASES) | elsewhere | WITHOUT_ARGUMENTS
     # A flag that takes all three values, and the earlier end of a window, cannot be wrong by themselves.

@@ -315,7 +315,9 @@ def statement(signature, arguments):
 
 
 def test_every_function_that_takes_an_id_has_a_case(surface):
-    assert {signature for signature in surface if re.search(r"\buuid\b", signature)} == set(CASES)
+    # What is the owner's alone is granted to nobody who could steal: test_ownership.py.
+    open_to_some = {signature for signature, audience in surface.items() if audience != "owner"}
+    assert {signature for signature in open_to_some if re.search(r"\buuid\b", signature)} == set(CASES)
 
 
 @pytest.mark.parametrize("signature", CASES, ids=name_of)

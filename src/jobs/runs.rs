@@ -5,7 +5,7 @@ use convene_engine::jobs::{JOBS, Job, Portions};
 use pgrx::prelude::*;
 
 use crate::db;
-use crate::error::{OrRaise, Outcome, required};
+use crate::error::{OrRaise, Outcome, invalid, required};
 use crate::owner::{require_service, with_owner};
 
 /// Whoever else runs the job holds this lock for each of its transactions.
@@ -123,6 +123,13 @@ fn record_job_step(
         require_service("run jobs")?;
         let run = required(p_run_id, "p_run_id")?;
         let last = required(p_last, "p_last")?;
+        if let Some(done) = p_done.filter(|done| *done < 0) {
+            return invalid(
+                format!("p_done must be 0 or more, not {done}"),
+                "",
+                "Pass how much this step did.",
+            );
+        }
         with_owner(|| {
             let step = [run.into(), p_done.into(), p_note.into(), p_error.into()];
             if db::execute(RECORD, &step)? == 0 {
