@@ -64,7 +64,7 @@ const DAY: u32 = 24 * HOUR;
 const ALWAYS: u32 = 5 * MINUTE;
 
 /// Every job, in the order of one round: what feeds others comes first.
-pub const JOBS: [Job; 13] = [
+pub const JOBS: [Job; 14] = [
     Job {
         name: "create-next-month-partitions",
         schedule: "0 0 1 * *",
@@ -122,6 +122,13 @@ pub const JOBS: [Job; 13] = [
         schedule: "*/5 * * * *",
         period: 5 * MINUTE,
         command: "SELECT convene.expire_matches()",
+        portions: Portions::Whole,
+    },
+    Job {
+        name: "lapse-meeting-proposals",
+        schedule: "*/5 * * * *",
+        period: 5 * MINUTE,
+        command: "SELECT convene.lapse_meeting_proposals()",
         portions: Portions::Whole,
     },
     Job {
