@@ -64,7 +64,7 @@ STATEMENTS = {
     },
     "fit_revisions": {
         "select": "SELECT rev FROM {t} WHERE kind = 'weights'",
-        "insert": "INSERT INTO {t} (kind, target_id, rev) VALUES ('insights', {new}, 1)",
+        "insert": "INSERT INTO {t} (kind, target_id, rev) VALUES ('insights', gen_random_uuid(), 1)",
         "update": "UPDATE {t} SET rev = rev + 1 WHERE kind = 'weights'", "delete": "DELETE FROM {t} WHERE kind = 'weights'",
     },
     "event_quality_scores": {
