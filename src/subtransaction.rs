@@ -68,7 +68,7 @@ impl<T> Ended<T> {
                 if ends_the_caller(report.sql_error_code()) {
                     error.rethrow()
                 }
-                Ok(Err(format!("{} ({:?})", report.message(), report.sql_error_code())))
+                Ok(Err(report.message().to_owned()))
             }
         }
     }
