@@ -122,7 +122,7 @@ const MANAGED_EVENT: &str = "
 
 /// The event, if the caller organizes it or is the service.
 pub fn managed_event(id: Option<pgrx::Uuid>) -> Outcome<pgrx::Uuid> {
-    event_by(MANAGED_EVENT, id, "event", "p_event_id")
+    found_by(MANAGED_EVENT, id, "event", "p_event_id")
 }
 
 const STAFFED_EVENT: &str = "
@@ -133,7 +133,7 @@ const STAFFED_EVENT: &str = "
 
 /// The event, if the caller is of its organization, in whatever role, or is the service: for reading.
 pub fn staffed_event(id: Option<pgrx::Uuid>) -> Outcome<pgrx::Uuid> {
-    event_by(STAFFED_EVENT, id, "event", "p_event_id")
+    found_by(STAFFED_EVENT, id, "event", "p_event_id")
 }
 
 const VISIBLE_SESSION: &str = "
@@ -150,10 +150,24 @@ const VISIBLE_SESSION: &str = "
 /// The event of a session that the caller may see: of a published event, of one that they attend,
 /// or of one of their organization.
 pub fn visible_session(id: Option<pgrx::Uuid>) -> Outcome<pgrx::Uuid> {
-    event_by(VISIBLE_SESSION, id, "session", "p_session_id")
+    found_by(VISIBLE_SESSION, id, "session", "p_session_id")
 }
 
-fn event_by(
+/// What a query answers for an id (`$1`), the service (`$2`) or the caller's person (`$3`); whoever is
+/// not signed in is refused before anything is asked.
+pub fn signed_in_by(
+    sql: &'static str,
+    id: Option<pgrx::Uuid>,
+    what: &str,
+    parameter: &str,
+) -> Outcome<pgrx::Uuid> {
+    if caller()? == Caller::Anonymous {
+        return Err(not_allowed(what));
+    }
+    found_by(sql, id, what, parameter)
+}
+
+fn found_by(
     sql: &'static str,
     id: Option<pgrx::Uuid>,
     what: &str,

@@ -205,6 +205,19 @@ pub fn within(value: Option<i32>, least: i32, most: i32, parameter: &str) -> Out
     )))
 }
 
+/// A share that must lie between `least` and 1.
+pub fn share(value: Option<f64>, least: f64, parameter: &str) -> Outcome<f64> {
+    let value = required(value, parameter)?;
+    if (least..=1.0).contains(&value) {
+        return Ok(value);
+    }
+    invalid(
+        format!("{parameter} must be between {least} and 1, not {value}"),
+        "",
+        format!("Pass a number from {least} to 1."),
+    )
+}
+
 /// The refusal that says the same for what exists and what does not, so that nothing is learned.
 pub fn not_allowed(what: &str) -> Failure {
     Failure(Error::NotAllowed {

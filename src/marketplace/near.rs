@@ -5,11 +5,11 @@ use convene_engine::marketplace::{Plan, plan};
 use pgrx::prelude::*;
 use pgrx::spi::{quote_identifier, quote_literal};
 
-use super::recommend::{MOST, share};
+use super::recommend::MOST;
 use crate::auth::{self, caller};
 use crate::db::{self, Row};
 use crate::embeddings::numbers;
-use crate::error::{Failure, OrRaise, Outcome, invalid, required, within};
+use crate::error::{Failure, OrRaise, Outcome, invalid, required, share, within};
 use crate::install::vector_schema;
 use crate::owner::{set_within_owner, with_owner};
 

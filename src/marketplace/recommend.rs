@@ -2,27 +2,14 @@
 
 use pgrx::prelude::*;
 
-use crate::auth::{self, Caller, caller};
+use crate::auth;
 use crate::db;
 use crate::document::Document;
-use crate::error::{OrRaise, Outcome, invalid, not_allowed, required, within};
+use crate::error::{OrRaise, Outcome, share, within};
 use crate::owner::with_owner;
 
 /// The most rows of one answer.
 pub const MOST: i32 = 500;
-
-/// A share that must lie between `least` and 1.
-pub fn share(value: Option<f64>, least: f64, parameter: &str) -> Outcome<f64> {
-    let value = required(value, parameter)?;
-    if (least..=1.0).contains(&value) {
-        return Ok(value);
-    }
-    invalid(
-        format!("{parameter} must be between {least} and 1, not {value}"),
-        "",
-        format!("Pass a number from {least} to 1."),
-    )
-}
 
 type Sponsor =
     (pgrx::Uuid, Option<String>, Option<String>, Option<String>, AnyNumeric, Document, String);
@@ -87,13 +74,7 @@ const OWN: &str = "
 
 /// The sponsor, if the caller acts for it or is the service.
 fn own_sponsor(id: Option<pgrx::Uuid>) -> Outcome<pgrx::Uuid> {
-    let caller = caller()?;
-    if caller == Caller::Anonymous {
-        return Err(not_allowed("sponsor"));
-    }
-    let id = required(id, "p_sponsor_id")?;
-    with_owner(|| db::read_one(OWN, &[id.into(), caller.is_service().into()], |row| row.want(1)))?
-        .ok_or_else(|| caller.refuse("sponsor", id))
+    auth::signed_in_by(OWN, id, "sponsor", "p_sponsor_id")
 }
 
 type Event = (

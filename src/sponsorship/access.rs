@@ -1,6 +1,6 @@
 //! Which pairs of a sponsor and an event a caller may look at.
 
-use crate::auth::{Caller, caller};
+use crate::auth::{Caller, caller, signed_in_by};
 use crate::db;
 use crate::error::{Outcome, not_allowed, not_found, required};
 use crate::owner::with_owner;
@@ -86,13 +86,5 @@ const PACKAGE: &str = "
 
 /// A package, if the caller manages its event or is the service.
 pub fn package(id: Option<pgrx::Uuid>) -> Outcome<pgrx::Uuid> {
-    let caller = caller()?;
-    if caller == Caller::Anonymous {
-        return Err(not_allowed("package"));
-    }
-    let id = required(id, "p_package_id")?;
-    with_owner(|| {
-        db::read_one(PACKAGE, &[id.into(), caller.is_service().into()], |row| row.want(1))
-    })?
-    .ok_or_else(|| caller.refuse("package", id))
+    signed_in_by(PACKAGE, id, "package", "p_package_id")
 }

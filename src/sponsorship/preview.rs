@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use super::inputs::{self, live_event, live_sponsor};
 use crate::db;
 use crate::document::Document;
-use crate::error::{Failure, OrRaise, Outcome, invalid, required, within};
+use crate::error::{Failure, OrRaise, Outcome, required, share, within};
 use crate::owner::{require_service, with_owner};
 use crate::{parallel, settings};
 
@@ -56,14 +56,7 @@ fn preview(
 ) -> Outcome<Vec<Row>> {
     require_service("preview the market")?;
     let most = within(per_event, 1, MOST, "p_per_event")?;
-    let least = required(least, "p_min_score")?;
-    if !(0.0..=1.0).contains(&least) {
-        return invalid(
-            format!("p_min_score must be between 0 and 1, not {least}"),
-            "",
-            "Pass a number from 0 to 1.",
-        );
-    }
+    let least = share(least, 0.0, "p_min_score")?;
     let weights = match weights {
         Some(weights) => Some(Weights::from_json(&weights.parse("p_weights")?)?),
         None => None,
