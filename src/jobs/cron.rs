@@ -60,22 +60,22 @@ fn schedule_jobs() -> TableIterator<
 
 type Scheduled = (String, String, Option<i64>, String);
 
-/// The statement that registers a job, as `pg_cron`'s own database takes it from this one or another.
-fn statements(here: bool) -> Outcome<Vec<(&'static str, &'static str, String)>> {
-    const LOCAL: &str = "
-        SELECT pg_catalog.format('SELECT cron.schedule(%L, %L, %L)', $1, $2,
-                                 pg_catalog.format('CALL convene.run_job(%L)', $1))";
-    const REMOTE: &str = "
-        SELECT pg_catalog.format('SELECT cron.schedule_in_database(%L, %L, %L, %L, %L)', $1, $2,
-                                 pg_catalog.format('CALL convene.run_job(%L)', $1),
-                                 pg_catalog.current_database(), current_user)";
-    let mut made = Vec::with_capacity(JOBS.len());
-    for job in &JOBS {
-        let arguments = [job.name.into(), job.schedule.into()];
-        let text = db::read_one(if here { LOCAL } else { REMOTE }, &arguments, |row| row.want(1))?;
-        made.extend(text.map(|text| (job.name, job.schedule, text)));
-    }
-    Ok(made)
+/// Each job's name, schedule and the statement that registers it, as `pg_cron`'s own database takes it
+/// from this one or another.
+fn statements(here: bool) -> Outcome<Vec<(String, String, String)>> {
+    const STATEMENTS: &str = "
+        SELECT j.name, j.schedule,
+               CASE WHEN $3 THEN pg_catalog.format('SELECT cron.schedule(%L, %L, %L)', j.name, j.schedule, c.command)
+                    ELSE pg_catalog.format('SELECT cron.schedule_in_database(%L, %L, %L, %L, %L)', j.name, j.schedule,
+                                           c.command, pg_catalog.current_database(), current_user) END
+          FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) WITH ORDINALITY j (name, schedule, place),
+       LATERAL (SELECT pg_catalog.format('CALL convene.run_job(%L)', j.name) AS command) c
+         ORDER BY j.place";
+    let (names, schedules): (Vec<&str>, Vec<&str>) =
+        JOBS.iter().map(|job| (job.name, job.schedule)).unzip();
+    db::read(STATEMENTS, &[names.into(), schedules.into(), here.into()], |row| {
+        Ok((row.want(1)?, row.want(2)?, row.want(3)?))
+    })
 }
 
 /// Not as the owner of the data but as the caller: `pg_cron` runs a job as whoever scheduled it.
@@ -92,7 +92,7 @@ fn schedule() -> Outcome<Vec<Scheduled>> {
     let mut scheduled = Vec::with_capacity(JOBS.len());
     for (job, when, statement) in statements(here)? {
         let id = if here { register(&statement)? } else { None };
-        scheduled.push((job.to_owned(), when.to_owned(), id, format!("{statement};")));
+        scheduled.push((job, when, id, format!("{statement};")));
     }
     Ok(scheduled)
 }

@@ -4,6 +4,7 @@
 use convene_engine::jobs::{JOBS, Job, Portions};
 use pgrx::prelude::*;
 
+use super::status::{is_due, last_runs};
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, required};
 use crate::owner::{require_service, with_owner};
@@ -41,12 +42,6 @@ const END: &str = "
            finished_at = pg_catalog.clock_timestamp()
      WHERE id = $1";
 
-/// When each job began last, and whether that run failed.
-const LAST: &str = "
-    SELECT DISTINCT ON (job) job,
-           EXTRACT(epoch FROM pg_catalog.clock_timestamp() - started_at)::float8, status = 'failed'
-      FROM convene.job_runs ORDER BY job, started_at DESC";
-
 /// Which jobs a round has to run, in order.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
@@ -54,15 +49,8 @@ fn due_jobs(p_all: default!(Option<bool>, "false")) -> Vec<String> {
     let due = || -> Outcome<Vec<String>> {
         require_service("run jobs")?;
         let all = required(p_all, "p_all")?;
-        let last = with_owner(|| {
-            db::read(LAST, &[], |row| {
-                Ok((row.want::<String>(1)?, row.want::<f64>(2)?, row.want::<bool>(3)?))
-            })
-        })?;
-        let is_due = |job: &&Job| {
-            let run = last.iter().find(|(name, ..)| name == job.name);
-            all || job.is_due(run.map(|run| run.1), run.is_some_and(|run| run.2))
-        };
+        let runs = with_owner(last_runs)?;
+        let is_due = |job: &&Job| all || is_due(job, runs.get(job.name));
         Ok(JOBS.iter().filter(is_due).map(|job| job.name.to_owned()).collect())
     };
     due().or_raise()

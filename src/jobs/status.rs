@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use convene_engine::jobs::JOBS;
+use convene_engine::jobs::{JOBS, Job};
 use pgrx::prelude::*;
 
 use super::cron::{Cron, cron};
@@ -21,7 +21,7 @@ const SCHEDULED: &str = "
      WHERE j.active AND j.database = pg_catalog.current_database() AND j.jobname IS NOT NULL";
 
 /// The last run of a job.
-struct Run {
+pub(super) struct Run {
     status: String,
     started_at: TimestampWithTimeZone,
     finished_at: Option<TimestampWithTimeZone>,
@@ -67,12 +67,10 @@ fn lines() -> Outcome<Vec<Line>> {
     require_service("look at jobs")?;
     let scheduled = scheduled()?;
     let mut runs = with_owner(last_runs)?;
-    let line = |job: &convene_engine::jobs::Job| {
+    let line = |job: &Job| {
         let has = scheduled.as_ref().map(|names| names.iter().any(|name| name == job.name));
         let run = runs.remove(job.name);
-        let age = run.as_ref().map(|run| run.age);
-        let failed = run.as_ref().is_some_and(|run| run.status == "failed");
-        let due = job.is_due(age, failed);
+        let due = is_due(job, run.as_ref());
         let (name, when) = (job.name.to_owned(), job.schedule.to_owned());
         match run {
             None => (name, when, has, due, None, None, None, None, None),
@@ -100,7 +98,13 @@ fn scheduled() -> Outcome<Option<Vec<String>>> {
     }
 }
 
-fn last_runs() -> Outcome<HashMap<String, Run>> {
+/// Whether it is time for a job, by its last run.
+pub(super) fn is_due(job: &Job, run: Option<&Run>) -> bool {
+    job.is_due(run.map(|run| run.age), run.is_some_and(|run| run.status == "failed"))
+}
+
+/// The last run of each job that ever ran, by its name.
+pub(super) fn last_runs() -> Outcome<HashMap<String, Run>> {
     let runs = db::read(LAST, &[], |row| {
         let run = Run {
             status: row.want(2)?,
