@@ -11,8 +11,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from lib.cluster import Cluster  # noqa: E402
 from lib.insights import stored  # noqa: E402
+from parts import run_parts  # noqa: E402
 
 EVENTS, MONTHS = 1_000, 12
 SIGNALS = {"event_impressions": 7_000_000, "ticket_analytics": 2_000_000, "post_views": 1_000_000}
@@ -139,20 +139,5 @@ def write(cluster, divisor):
 
 PARTS = {"refresh": refresh, "write": write}
 
-
-def main():
-    divisor = next((int(word) for word in sys.argv[1:] if word.isdigit()), 1)
-    wanted = [word for word in sys.argv[1:] if not word.isdigit()] or list(PARTS)
-    unknown = [name for name in wanted if name not in PARTS]
-    if unknown:
-        sys.exit(f"unknown: {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
-    cluster = Cluster("bench-insights").start(shared_buffers="1GB", max_wal_size="8GB")
-    try:
-        for name in wanted:
-            PARTS[name](cluster, divisor)
-    finally:
-        cluster.stop()
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(PARTS, "bench-insights", sized=True, shared_buffers="1GB", max_wal_size="8GB")

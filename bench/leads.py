@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from lib.cluster import Cluster  # noqa: E402
+from parts import run_parts  # noqa: E402
 
 EVENT = "md5('event')::uuid"
 SPONSORS = 100
@@ -151,20 +151,5 @@ def record(cluster, divisor):
 
 PARTS = {"batch": batch, "page": page, "record": record}
 
-
-def main():
-    divisor = next((int(word) for word in sys.argv[1:] if word.isdigit()), 1)
-    wanted = [word for word in sys.argv[1:] if not word.isdigit()] or list(PARTS)
-    unknown = [name for name in wanted if name not in PARTS]
-    if unknown:
-        sys.exit(f"unknown: {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
-    cluster = Cluster("bench-leads").start(shared_buffers="3GB", max_wal_size="8GB", max_connections=240)
-    try:
-        for name in wanted:
-            PARTS[name](cluster, divisor)
-    finally:
-        cluster.stop()
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(PARTS, "bench-leads", sized=True, shared_buffers="3GB", max_wal_size="8GB", max_connections=240)

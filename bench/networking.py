@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 sys.path.insert(0, str(HERE))
 
 import numpy as np  # noqa: E402
-from lib.cluster import Cluster  # noqa: E402
+from parts import run_parts  # noqa: E402
 from recommendation import median_ms, row  # noqa: E402
 
 TURNS = 3
@@ -234,19 +234,5 @@ def curve(cluster):
 
 PARTS = {"one": one, "event": event, "curve": curve}
 
-
-def main():
-    wanted = sys.argv[1:] or list(PARTS)
-    unknown = [name for name in wanted if name not in PARTS]
-    if unknown:
-        sys.exit(f"unknown: {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
-    cluster = Cluster("bench-networking").start(shared_buffers="1GB", max_wal_size="8GB")
-    try:
-        for name in wanted:
-            PARTS[name](cluster)
-    finally:
-        cluster.stop()
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(PARTS, "bench-networking", shared_buffers="1GB", max_wal_size="8GB")

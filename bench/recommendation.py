@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from lib.cluster import Cluster  # noqa: E402
+from parts import run_parts  # noqa: E402
 
 SECONDS = 4  # of pgbench for each side and turn
 TURNS = 2
@@ -177,19 +177,5 @@ def training(cluster):
 
 PARTS = {"calls": calls, "refresh": refresh, "training": training}
 
-
-def main():
-    wanted = sys.argv[1:] or list(PARTS)
-    unknown = [name for name in wanted if name not in PARTS]
-    if unknown:
-        sys.exit(f"unknown: {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
-    cluster = Cluster("bench").start(shared_buffers="1GB", max_wal_size="8GB")
-    try:
-        for name in wanted:
-            PARTS[name](cluster)
-    finally:
-        cluster.stop()
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(PARTS, "bench", shared_buffers="1GB", max_wal_size="8GB")

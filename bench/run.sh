@@ -5,14 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=.tools/venv/bin/python
-# numpy is what networking is compared with, and nothing else needs it.
-networking() {
-  "$python" -c 'import numpy' 2>/dev/null || "$python" -m pip install --quiet -r bench/requirements.txt
-  "$python" bench/networking.py "$@"
-}
 case ${1:-} in
   security) exec "$python" bench/security.py "${@:2}" ;;
-  networking) networking "${@:2}" ;;
+  networking) exec "$python" bench/networking.py "${@:2}" ;;
   meetings) exec "$python" bench/meetings.py "${@:2}" ;;
   peers) exec "$python" bench/peers.py "${@:2}" ;;
   marketplace) exec "$python" bench/marketplace.py "${@:2}" ;;
@@ -21,7 +16,7 @@ case ${1:-} in
   leads) exec "$python" bench/leads.py "${@:2}" ;;
   insights) exec "$python" bench/insights.py "${@:2}" ;;
   "")
-    "$python" bench/recommendation.py && networking && "$python" bench/meetings.py && "$python" bench/peers.py && "$python" bench/leads.py &&
+    "$python" bench/recommendation.py && "$python" bench/networking.py && "$python" bench/meetings.py && "$python" bench/peers.py && "$python" bench/leads.py &&
       "$python" bench/sponsorship.py scoring && "$python" bench/insights.py && "$python" bench/marketplace.py &&
       "$python" bench/sponsorship_queue.py && exec "$python" bench/security.py
     ;;

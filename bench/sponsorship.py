@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 sys.path.insert(0, str(HERE))
 
-from lib.cluster import Cluster  # noqa: E402
+from parts import run_parts  # noqa: E402
 from recommendation import peak_mb, row  # noqa: E402
 
 TURNS = 9
@@ -140,19 +140,5 @@ def curve(cluster):
 
 PARTS = {"scoring": scoring, "curve": curve}
 
-
-def main():
-    wanted = sys.argv[1:] or list(PARTS)
-    unknown = [name for name in wanted if name not in PARTS]
-    if unknown:
-        sys.exit(f"unknown: {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
-    cluster = Cluster("bench-sponsorship").start(shared_buffers="1GB", max_wal_size="8GB")
-    try:
-        for name in wanted:
-            PARTS[name](cluster)
-    finally:
-        cluster.stop()
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(PARTS, "bench-sponsorship", shared_buffers="1GB", max_wal_size="8GB")

@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 sys.path.insert(0, str(HERE))
 
 from lib.cluster import Cluster  # noqa: E402
+from parts import run_parts  # noqa: E402
 from recommendation import median_ms, peak_mb, row  # noqa: E402
 from sponsorship import database as market  # noqa: E402
 
@@ -123,19 +124,5 @@ def change(cluster):
 
 PARTS = {"upsert": upsert, "queue": queue, "change": change}
 
-
-def main():
-    wanted = sys.argv[1:] or list(PARTS)
-    unknown = [name for name in wanted if name not in PARTS]
-    if unknown:
-        sys.exit(f"unknown: {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
-    cluster = Cluster("bench-queue").start(shared_buffers="1GB", max_wal_size="8GB")
-    try:
-        for name in wanted:
-            PARTS[name](cluster)
-    finally:
-        cluster.stop()
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(PARTS, "bench-queue", shared_buffers="1GB", max_wal_size="8GB")
