@@ -1,14 +1,13 @@
 """Many who book through the functions at once: nobody is in two places, nobody hears of a lock."""
 
 import random
-import threading
 import time
 
 import psycopg
 import pytest
 
 from lib.access import as_role
-from lib.booking import ENTRY, at, book, meeting_place, offended
+from lib.booking import ENTRY, at, book, meeting_place, offended, together
 
 CLIENTS, SECONDS = 50, 20
 # What a person who books at random may hear: the time is taken, the day is full or three are waiting, or try again.
@@ -19,25 +18,6 @@ TOLD = {"23P01", "55000", "40001", "42501"}
 def event(conn):
     with meeting_place(conn) as made:
         yield made
-
-
-def together(db, number, work):
-    """Runs `work(connection, index)` in as many threads from one moment on; returns what they return or how they fail."""
-    barrier, results = threading.Barrier(number), [None] * number
-
-    def run(index):
-        with db.second() as connection:
-            barrier.wait()
-            try:
-                results[index] = work(connection, index)
-            except psycopg.Error as error:
-                results[index] = error.sqlstate
-    threads = [threading.Thread(target=run, args=[index]) for index in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def everybody_matched(conn, event):

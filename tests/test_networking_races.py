@@ -1,39 +1,19 @@
 """Many who book at once: one gets the slot, limits hold, and nobody waits in a circle."""
 
 import random
-import threading
 import time
 from datetime import datetime, timedelta, timezone
 
 import psycopg
 import pytest
 
-from lib.booking import ENTRY, at, book, change, counts, meeting_place, offended
+from lib.booking import ENTRY, at, book, change, counts, meeting_place, offended, together
 
 
 @pytest.fixture
 def event(conn):
     with meeting_place(conn) as made:
         yield made
-
-
-def together(db, number, work):
-    """Runs `work(connection, number)` in as many threads, each with a connection, from one moment on; returns what they return."""
-    barrier, results = threading.Barrier(number), [None] * number
-
-    def run(index):
-        with db.second() as connection:
-            barrier.wait()
-            try:
-                results[index] = work(connection, index)
-            except psycopg.Error as error:
-                results[index] = error.sqlstate
-    threads = [threading.Thread(target=run, args=[index]) for index in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def test_ten_who_want_the_same_leave_one(db, conn, event):

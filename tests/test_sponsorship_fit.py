@@ -10,7 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from lib.access import as_role, expect_error
-from lib.factory import ident, make_event, make_world
+from lib.factory import ident, make_world
 from lib.reference import contents
 
 COMPUTE = "SELECT score, overlap_metrics FROM convene.fn_compute_match_score(%s, %s)"

@@ -9,36 +9,14 @@ from psycopg.types.json import Jsonb
 
 from lib.access import as_role, expect_error
 from lib.factory import ident, make_world
-from lib.fits import add_event, add_sponsor, check, clean, drain, entries, matches, waiting
-
-WORK = "SELECT convene.update_sponsorship_matches()"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def vectors(db):
-    with db.connect() as connection:
-        connection.execute("SELECT convene.add_embedding_model('two', 2)")
-
-
-@pytest.fixture
-def conn(db):
-    with db.connect() as connection:
-        clean(connection)
-        yield connection
+from lib.fits import WORK, add_event, add_sponsor, check, drain, entries, matches, waiting
+from lib.fits import conn, pair, vectors  # noqa: F401 - fixtures
 
 
 @pytest.fixture
 def undone(conn):
     with conn.transaction(force_rollback=True):
         yield conn
-
-
-@pytest.fixture
-def pair(conn):
-    """An event and a sponsor on the market, compared."""
-    made = add_event(conn), add_sponsor(conn)
-    drain(conn)
-    return made
 
 
 # What is queued ----------------------------------------------------------------------------------------------------

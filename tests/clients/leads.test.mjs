@@ -1,7 +1,7 @@
 // Leads by supabase-js: an organizer with a sponsor, the sponsor's person, and attendees who consented or did not.
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { client, world } from './setup.mjs'
+import { call, client, world } from './setup.mjs'
 
 const { event, people } = world.alpha
 const organizer = client('alphaOrganizer')
@@ -10,12 +10,6 @@ const service = client('service')
 const [willing, unwilling, seller] = people
 const sponsorsPerson = client('alpha2')
 const stranger = client('betaOrganizer')
-
-async function call(who, name, args) {
-  const { data, error } = await who.rpc(name, args)
-  assert.equal(error, null, `${name}: ${JSON.stringify(error)}`)
-  return data
-}
 
 async function sponsor() {
   const made = await call(organizer, 'add_sponsor', { p_event_id: event, p_company_name: 'Rowstore', p_sponsorship_tier: 'gold',

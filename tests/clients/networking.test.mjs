@@ -1,18 +1,12 @@
 // Matches and meetings by supabase-js.
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { client, world } from './setup.mjs'
+import { call, client, world } from './setup.mjs'
 
 const { event, people } = world.alpha
 const organizer = client('alphaOrganizer')
 const [me, her, him] = people.map((_, number) => client(`alpha${number}`))
 const [mine, hers, his] = people.map((person) => person.id)
-
-async function call(who, name, args) {
-  const { data, error } = await who.rpc(name, args)
-  assert.equal(error, null, `${name}: ${JSON.stringify(error)}`)
-  return data
-}
 
 async function prefer(who, attendee, wants, offers) {
   const told = await who.from('networking_preferences').insert({ attendee_id: attendee, event_id: event, looking_for: wants, can_offer: offers })

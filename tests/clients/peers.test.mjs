@@ -1,17 +1,11 @@
 // Peers by supabase-js: contractors of one event who agreed to be matched.
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { client, world } from './setup.mjs'
+import { call, client, world } from './setup.mjs'
 
 const { event, people } = world.alpha
 const organizer = client('alphaOrganizer')
 const me = client('alpha0')
-
-async function call(who, name, args) {
-  const { data, error } = await who.rpc(name, args)
-  assert.equal(error, null, `${name}: ${JSON.stringify(error)}`)
-  return data
-}
 
 test('contractors are found, matched, seated and rated', async () => {
   const ids = []

@@ -1,4 +1,5 @@
 // What the client tests share: supabase-js clients for each person of the world that test_clients.py made.
+import assert from 'node:assert/strict'
 import { createClient } from '@supabase/supabase-js'
 
 /** { url, tokens: { anon, alpha0.., alphaOrganizer, beta0.., betaOrganizer, service }, alpha: {...}, beta: {...} } */
@@ -17,4 +18,11 @@ export function client(who) {
       fetch: (address, options) => fetch(String(address).replace('http://localhost/rest/v1', world.url), options),
     },
   })
+}
+
+/** What a function answers to `who`, which must not be an error. */
+export async function call(who, name, args) {
+  const { data, error } = await who.rpc(name, args)
+  assert.equal(error, null, `${name}: ${JSON.stringify(error)}`)
+  return data
 }

@@ -1,19 +1,13 @@
 // Sponsorship by supabase-js: a sponsor of the event, its person, and the organizer.
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { client, world } from './setup.mjs'
+import { call, client, world } from './setup.mjs'
 
 const { event, people } = world.alpha
 const organizer = client('alphaOrganizer')
 const service = client('service')
 const sponsorsPerson = client('alpha1')
 const stranger = client('betaOrganizer')
-
-async function call(who, name, args) {
-  const { data, error } = await who.rpc(name, args)
-  assert.equal(error, null, `${name}: ${JSON.stringify(error)}`)
-  return data
-}
 
 async function sponsor() {
   const made = await service.from('sponsors').insert({ event_id: event, company_name: 'Fitting', profile_id: people[1].sub }).select('id').single()

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-
 # What everybody may execute: values from values, or of the request. All but the first two run no query, so that there is no name
 # which a search_path could turn, and need not pin it.
 QUERIES_OF_VALUES = {"email", "surface"}

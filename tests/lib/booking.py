@@ -1,9 +1,12 @@
 """Meetings as plain statements, and what must hold of them whoever wrote what."""
 
 import json
+import threading
 import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+
+import psycopg
 
 from .access import expect_error
 from .factory import make_event
@@ -114,3 +117,23 @@ def counts(conn, person):
     """What is counted for a person, by day."""
     rows = conn.execute("SELECT day, meetings FROM convene.meeting_day_counts WHERE person_id = %s ORDER BY day", [person])
     return {str(day): meetings for day, meetings in rows}
+
+
+def together(db, number, work):
+    """Runs `work(connection, number)` in as many threads, each with a connection, from one moment on; returns what they return or how
+    they fail."""
+    barrier, results = threading.Barrier(number), [None] * number
+
+    def run(index):
+        with db.second() as connection:
+            barrier.wait()
+            try:
+                results[index] = work(connection, index)
+            except psycopg.Error as error:
+                results[index] = error.sqlstate
+    threads = [threading.Thread(target=run, args=[index]) for index in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results

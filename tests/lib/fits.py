@@ -9,6 +9,7 @@ from fractions import Fraction
 from math import floor
 
 import psycopg
+import pytest
 from psycopg.types.json import Jsonb
 
 from .factory import ident
@@ -17,6 +18,7 @@ PARTS = ("budget_fit", "audience_overlap", "geo_fit", "engagement_quality", "obj
 USUAL = dict(zip(PARTS, map(Fraction, ("0.25", "0.35", "0.15", "0.15", "0.10"))))
 COUNTRIES = {"us": "us", "united states": "us", "ca": "ca", "canada": "ca", "de": "de", "germany": "de"}
 VECTORS = ("[1,0]", "[0,1]", "[-1,0]", "[0,-1]")
+WORK = "SELECT convene.update_sponsorship_matches()"
 BOUNDS = ("sponsorship.match_floor", "sponsorship.top_n_per_sponsor", "sponsorship.top_n_per_event")
 LIVE = """
 SELECT s.id, p.annual_budget_cents, p.preferred_categories, p.regions, p.embedding_model, p.objectives_embedding::text
@@ -359,3 +361,27 @@ class Workers:
             thread.join()
         if self.failed:
             raise self.failed[0]
+
+
+# Fixtures of the modules that import them -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", autouse=True)
+def vectors(db):
+    with db.connect() as connection:
+        connection.execute("SELECT convene.add_embedding_model('two', 2)")
+
+
+@pytest.fixture
+def conn(db):
+    with db.connect() as connection:
+        clean(connection)
+        yield connection
+
+
+@pytest.fixture
+def pair(conn):
+    """An event and a sponsor on the market, compared."""
+    made = add_event(conn), add_sponsor(conn)
+    drain(conn)
+    return made
