@@ -881,33 +881,25 @@ DECLARE
 BEGIN
     -- A payload holds less than 8,000 bytes, and is written to a page of its own: as many rows as fit, which is 36. As
     -- text, which for many rows is three times as fast as jsonb; ids and a status from its list have nothing to quote.
-    IF TG_OP = 'DELETE' THEN
-        PERFORM pg_notify('convene_networking', head || string_agg(
-            '{"id":"' || t.id || '","event_id":"' || t.event_id || '","status":"' || t.status || '","attendees":["'
-            || t.attendee_1_id || '","' || t.attendee_2_id || '"]}', ',') || ']}')
-        FROM (SELECT r.id, r.event_id, r.status, r.attendee_1_id, r.attendee_2_id, (row_number() OVER () - 1) / 36 AS part
-              FROM old_rows r) t GROUP BY t.part ORDER BY t.part;
-    ELSE
-        PERFORM pg_notify('convene_networking', head || string_agg(
-            '{"id":"' || t.id || '","event_id":"' || t.event_id || '","status":"' || t.status || '","attendees":["'
-            || t.attendee_1_id || '","' || t.attendee_2_id || '"]}', ',') || ']}')
-        FROM (SELECT r.id, r.event_id, r.status, r.attendee_1_id, r.attendee_2_id, (row_number() OVER () - 1) / 36 AS part
-              FROM new_rows r) t GROUP BY t.part ORDER BY t.part;
-    END IF;
+    PERFORM pg_notify('convene_networking', head || string_agg(
+        '{"id":"' || t.id || '","event_id":"' || t.event_id || '","status":"' || t.status || '","attendees":["'
+        || t.attendee_1_id || '","' || t.attendee_2_id || '"]}', ',') || ']}')
+    FROM (SELECT r.id, r.event_id, r.status, r.attendee_1_id, r.attendee_2_id, (row_number() OVER () - 1) / 36 AS part
+          FROM changed r) t GROUP BY t.part ORDER BY t.part;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION convene_private.announce_networking() IS 'Notifies channel convene_networking of changed matches and meetings';
-CREATE TRIGGER matches_announce_inserted AFTER INSERT ON convene.matches REFERENCING NEW TABLE AS new_rows
+CREATE TRIGGER matches_announce_inserted AFTER INSERT ON convene.matches REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
-CREATE TRIGGER matches_announce_updated AFTER UPDATE ON convene.matches REFERENCING NEW TABLE AS new_rows
+CREATE TRIGGER matches_announce_updated AFTER UPDATE ON convene.matches REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
-CREATE TRIGGER matches_announce_deleted AFTER DELETE ON convene.matches REFERENCING OLD TABLE AS old_rows
+CREATE TRIGGER matches_announce_deleted AFTER DELETE ON convene.matches REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
-CREATE TRIGGER meetings_announce_inserted AFTER INSERT ON convene.meetings REFERENCING NEW TABLE AS new_rows
+CREATE TRIGGER meetings_announce_inserted AFTER INSERT ON convene.meetings REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
-CREATE TRIGGER meetings_announce_updated AFTER UPDATE ON convene.meetings REFERENCING NEW TABLE AS new_rows
+CREATE TRIGGER meetings_announce_updated AFTER UPDATE ON convene.meetings REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
-CREATE TRIGGER meetings_announce_deleted AFTER DELETE ON convene.meetings REFERENCING OLD TABLE AS old_rows
+CREATE TRIGGER meetings_announce_deleted AFTER DELETE ON convene.meetings REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION convene_private.announce_networking();
 
 INSERT INTO convene.settings (key, value, description) VALUES

@@ -309,9 +309,10 @@ def test_listeners_hear_ids_and_no_names(db, conn, event):
         assert {frozenset(row) for row in rows} == {frozenset(["id", "event_id", "status", "attendees"])}
         meeting = book(conn, event, 0, 1, at(0))
         change(conn, meeting, status="cancelled")
-        told = [json.loads(note.payload) for note in listener.notifies(timeout=2, stop_after=2)]
+        conn.execute("DELETE FROM convene.meetings WHERE id = %s", [meeting])
+        told = [json.loads(note.payload) for note in listener.notifies(timeout=2, stop_after=3)]
         assert [(one["change"], one["rows"][0]["id"], one["rows"][0]["status"]) for one in told] == [
-            ("insert", str(meeting), "scheduled"), ("update", str(meeting), "cancelled")]
+            ("insert", str(meeting), "scheduled"), ("update", str(meeting), "cancelled"), ("delete", str(meeting), "cancelled")]
 
 
 # Preferences, complements, experiments.

@@ -90,8 +90,8 @@ CROSS JOIN LATERAL (SELECT p.prosrc ~ '\mTG_OP\M' AND EXISTS (
     SELECT FROM pg_trigger o WHERE o.tgfoid = p.oid AND num_nonnulls(o.tgoldtable, o.tgnewtable) > 0)) b(branches)
 LEFT JOIN LATERAL lint.plpgsql_check_function_tb(
     p.oid, coalesce(t.tgrelid, 0), all_warnings => true,
-    oldtable => CASE WHEN branches THEN 'old_rows' ELSE t.tgoldtable END,
-    newtable => CASE WHEN branches THEN 'new_rows' ELSE t.tgnewtable END
+    oldtable => coalesce(t.tgoldtable, CASE WHEN branches THEN 'old_rows' END),
+    newtable => coalesce(t.tgnewtable, CASE WHEN branches THEN 'new_rows' END)
 ) f ON p.prorettype <> 'trigger'::regtype OR t.oid IS NOT NULL
 WHERE p.pronamespace IN ('convene'::regnamespace, 'convene_private'::regnamespace) ORDER BY 2, 5"""
 UNUSED = """
