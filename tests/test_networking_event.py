@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+import uuid
 from collections import Counter
 
 import psycopg
@@ -77,6 +78,19 @@ def test_equal_scores_go_to_the_lower_id(conn):
     ids = sorted(person.id for person in event.people)
     expected = {tuple(sorted((me, other))) for me in ids for other in [other for other in ids if other != me][:3]}
     assert {(a, b) for a, b, *_ in stored(conn, event)} == expected
+
+
+def test_ids_are_random_and_each_its_own(conn, big):
+    event, *_ = big
+    with conn.transaction(force_rollback=True):
+        known = {row[0] for row in conn.execute("SELECT id FROM convene.matches")}
+        made = run(conn, event, 10)["changed"]
+        ids = {row[0] for row in conn.execute("SELECT id FROM convene.matches WHERE event_id = %s", [event.id])} - known
+        assert len(ids) == made > 1000
+        assert {(id.version, id.variant) for id in ids} == {(4, uuid.RFC_4122)}
+        # Each of the other 122 bits is set in about half of them.
+        for bit in set(range(128)) - {62, 63, 76, 77, 78, 79}:
+            assert 0.4 < sum(id.int >> bit & 1 for id in ids) / made < 0.6
 
 
 def test_what_is_reported_is_what_is_stored(conn, big):

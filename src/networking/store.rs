@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
+use convene_engine::Error;
 use convene_engine::networking::{
     Algorithm, COOL_DOWN_HOURS, Company, MOST_SUGGESTED, Scorer, lives_until as engine_lives_until,
     shared_reasons,
 };
 use pgrx::prelude::*;
+use uuid::Builder;
 
 use super::people::Event;
 use crate::db;
-use crate::error::{Outcome, not_found};
+use crate::error::{Failure, Outcome, not_found};
 use crate::programme::micros;
 
 /// Rows written by one statement; between two of them a cancel is answered.
@@ -182,15 +184,15 @@ const ADD: &str = "
                   $11::text[], $12::text[])
            s (id, a, b, score, score_1, score_2, coverage, parts, reasons)";
 
-/// Fresh ids in order, read as one value: row by row they would cost as much as an index does.
+/// Fresh ids in order, of randomness that is read at once: asked of the server one by one they would cost
+/// as much as an index does.
 fn fresh_ids(count: usize) -> Outcome<Vec<pgrx::Uuid>> {
-    const IDS: &str = "
-        SELECT pg_catalog.string_agg(pg_catalog.uuid_send(pg_catalog.gen_random_uuid()), ''::bytea)
-          FROM pg_catalog.generate_series(1, $1)";
-    let bytes = db::read_one(IDS, &[(count as i32).into()], |row| row.get::<Vec<u8>>(1))?;
-    let bytes = bytes.flatten().unwrap_or_default();
-    let (ids, _) = bytes.as_chunks::<16>();
-    let mut ids: Vec<pgrx::Uuid> = ids.iter().copied().map(pgrx::Uuid::from_bytes).collect();
+    let mut bytes = vec![[0; 16]; count];
+    getrandom::fill(bytes.as_flattened_mut())
+        .map_err(|error| Failure(Error::Worker(format!("no randomness: {error}"))))?;
+    let id =
+        |bytes| pgrx::Uuid::from_bytes(Builder::from_random_bytes(bytes).into_uuid().into_bytes());
+    let mut ids: Vec<pgrx::Uuid> = bytes.into_iter().map(id).collect();
     ids.sort_unstable();
     Ok(ids)
 }
