@@ -11,6 +11,7 @@ import signal
 import subprocess
 import threading
 import time
+from functools import partial
 
 import psycopg
 import pytest
@@ -179,7 +180,8 @@ def pair(fresh_db):
         clean(conn)
         conn.execute("INSERT INTO convene.events (id, title, status, categories) VALUES (md5('e')::uuid, 'E', 'published', '{music}')")
         conn.execute("INSERT INTO convene.sponsors (id, company_name) VALUES (md5('s')::uuid, 'S')")
-        conn.execute("INSERT INTO convene.sponsor_profiles (sponsor_id, annual_budget_cents) VALUES (md5('s')::uuid, 100000)")
+        conn.execute("INSERT INTO convene.sponsor_profiles (sponsor_id, annual_budget_cents, preferred_categories)"
+                     " VALUES (md5('s')::uuid, 100000, '{music}')")
         drain(conn)
         yield fresh_db, conn
 
@@ -194,15 +196,21 @@ def a_worker_waits_for_nobody(db, conn):
         assert conn.execute(WORK, [10]).fetchone() == (1,)
 
 
-def a_change_is_not_taken_before_it_is_there(db, conn):
+def a_change_is_not_taken_before_it_is_there(change, db, conn):
     """A writer has confirmed a waiting entry and not committed; whoever takes it now would compute the old state for good."""
-    conn.execute("UPDATE convene.sponsor_profiles SET annual_budget_cents = 7")
+    conn.execute(change, [7])
     with db.second(autocommit=False) as writer:
-        writer.execute("UPDATE convene.sponsor_profiles SET annual_budget_cents = 900000")
+        writer.execute(change, [900000])
         conn.execute(WORK, [10])
         writer.commit()
     drain(conn)
     check(conn)
+
+
+a_profile_is_not_taken_before_it_is_there = partial(
+    a_change_is_not_taken_before_it_is_there, "UPDATE convene.sponsor_profiles SET annual_budget_cents = %s")
+an_event_is_not_taken_before_it_is_there = partial(
+    a_change_is_not_taken_before_it_is_there, "UPDATE convene.events SET categories = ARRAY[CASE %s WHEN 7 THEN 'art' ELSE 'music' END]")
 
 
 def a_worker_that_knows_less_is_refused(db, conn):
@@ -250,7 +258,8 @@ def a_row_is_not_added_behind_the_back_of_who_takes_it_off(db, conn):
 
 GUARDS = {
     "SKIP LOCKED": (a_worker_waits_for_nobody, [("claim_fits", " SKIP LOCKED", "")]),
-    "the enqueue lock": (a_change_is_not_taken_before_it_is_there, [("enqueue_sponsor_fits", "FOR SHARE SKIP LOCKED", "")]),
+    "the lock of a profile": (a_profile_is_not_taken_before_it_is_there, [("sponsor_profile_changed", "FOR SHARE SKIP LOCKED", "")]),
+    "the lock of an event": (an_event_is_not_taken_before_it_is_there, [("enqueue_event_fits", "FOR SHARE SKIP LOCKED", "")]),
     "the revisions": (a_worker_that_knows_less_is_refused, [("store_fits", r"WHERE m\.sponsor_rev <= .*event_rev;", ";")]),
 }
 

@@ -217,6 +217,22 @@ def test_a_worker_that_knows_less_does_not_overwrite(db, conn, pair):
     check(conn)
 
 
+def test_two_workers_that_both_find_an_event_without_rows_write_it_one_after_the_other(db, conn, pair):
+    """The rows of the first are there when it has not yet committed; the second meets them and leaves the newer."""
+    event = add_event(conn, "new")
+    with db.second(autocommit=False) as first, db.second() as other:
+        first.execute(WORK)
+        conn.execute("UPDATE convene.events SET categories = '{a}' WHERE id = %s", [event])
+        second = threading.Thread(target=other.execute, args=[WORK])
+        second.start()
+        wait_for_lock(conn, other.info.backend_pid)
+        first.commit()
+        second.join()
+    assert waiting(conn) == 0
+    assert len(matches(conn)) == 2
+    check(conn)
+
+
 # Failing -----------------------------------------------------------------------------------------------------------
 
 

@@ -68,21 +68,24 @@ pub fn store(
 ) -> Outcome<()> {
     let unchanged = unchanged(recalculation, portion.clone(), scored, sides)?;
     let stored = read(recalculation, portion, &unchanged)?;
-    let mut write = Write::default();
-    let mut prune = Write::default();
+    let (mut first, mut write, mut prune) = (Write::default(), Write::default(), Write::default());
     for one in scored {
         let key = key(recalculation, one);
-        if unchanged.get(&one.event) == Some(&State::Equal) {
+        let known = unchanged.get(&one.event);
+        if known == Some(&State::Equal) {
             continue;
         }
         match stored.get(&key) {
-            None if one.kept => write.push(recalculation, one, sides),
+            None if !one.kept => {}
+            None if known == Some(&State::Empty) => first.push(recalculation, one, sides),
+            None => write.push(recalculation, one, sides),
             Some(row) if !one.kept && !row.human => prune.push(recalculation, one, sides),
             Some(row) if row.stale(one, sides) => write.push(recalculation, one, sides),
-            None | Some(_) => {}
+            Some(_) => {}
         }
     }
-    write.store()?;
+    first.store(true)?;
+    write.store(false)?;
     prune.prune()
 }
 
@@ -214,8 +217,9 @@ impl Write {
         self.fingerprints.push(one.fingerprint);
     }
 
-    fn store(self) -> Outcome<()> {
-        const STORE: &str = "SELECT convene_private.store_fits($1, $2, $3, $4, $5, $6, $7)";
+    /// `first`: there was no row of these events yet.
+    fn store(self, first: bool) -> Outcome<()> {
+        const STORE: &str = "SELECT convene_private.store_fits($1, $2, $3, $4, $5, $6, $7, $8)";
         const REQUEUE: &str = "SELECT convene_private.requeue_refused($1, $2, $3, $4)";
         if self.count == 0 {
             return Ok(());
@@ -230,6 +234,7 @@ impl Write {
                 longs(&self.sponsor_revs).into(),
                 longs(&self.event_revs).into(),
                 self.fingerprints.into(),
+                first.into(),
             ],
             |row| row.want(1),
         )?;
