@@ -96,6 +96,19 @@ def test_events_are_done_one_by_one(fresh_db):
         assert kept == [(events[1].id,)]
 
 
+def test_an_event_is_done_until_it_is_over(fresh_db):
+    """One without an end is not over before it is completed; drafts are nobody's business."""
+    with fresh_db.connect() as conn:
+        ends = {"running": ("published", "1 day"), "over": ("published", "-1 hour"), "open": ("published", None),
+                "completed": ("completed", None), "draft": ("draft", None)}
+        for title, (status, end) in ends.items():
+            conn.execute("INSERT INTO convene.events (title, status, start_at, end_at) VALUES (%s, %s, now() - interval '2 days', now() + %s::interval)",
+                         [title, status, end])
+        targets = conn.execute("SELECT targets FROM convene.begin_job('refresh-recommendations')").fetchone()[0]
+        titles = conn.execute("SELECT array_agg(title ORDER BY title) FROM convene.events WHERE id = ANY (%s)", [targets]).fetchone()[0]
+        assert titles == ["open", "running"]
+
+
 def test_two_sessions_do_not_run_a_job_twice_at_once(fresh_db):
     with fresh_db.connect() as conn, fresh_db.connect(autocommit=False) as other:
         other.execute("SELECT * FROM convene.begin_job('expire-matches')").fetchall()

@@ -22,10 +22,13 @@ const BURY: &str = "
 const BEGIN: &str = "
     INSERT INTO convene.job_runs (job) VALUES ($1) RETURNING id";
 
-/// The events whose end is at most so many days ago.
+/// The events whose end is at most so many days ago; one without an end is not over before it is
+/// said to be.
 const EVENTS: &str = "
     SELECT e.id FROM convene.events e
-     WHERE e.is_public AND e.end_at > pg_catalog.now() - pg_catalog.make_interval(days => $1)
+     WHERE e.is_public
+       AND CASE WHEN e.end_at IS NULL THEN e.status = 'published'
+                ELSE e.end_at > pg_catalog.now() - pg_catalog.make_interval(days => $1) END
      ORDER BY e.start_at, e.id";
 
 /// A failure is kept, whatever is done after it.

@@ -166,20 +166,6 @@ pub fn lapses_at(now: i64, start: i64) -> i64 {
     now.saturating_add(PROPOSAL_OPEN).min(start)
 }
 
-/// Which of the two reminders of a meeting is due: the first some time before, and the second shortly before, from
-/// which on the first is too late.
-#[must_use]
-pub fn reminder_due(start: i64, now: i64, first: i64, second: i64) -> Option<u8> {
-    let left = start.saturating_sub(now);
-    if left <= 0 {
-        None
-    } else if left <= second {
-        Some(2)
-    } else {
-        (left <= first).then_some(1)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,14 +224,5 @@ mod tests {
             let seen = [9, 10, 19, 20].map(|now| status.seen((10, 20), now));
             assert_eq!(seen, [status, going, going, status]);
         }
-    }
-
-    #[test]
-    fn a_reminder_is_due_in_its_own_time_only() {
-        let due = |now| reminder_due(100, now, 50, 10);
-        assert_eq!(
-            [49, 50, 89, 90, 99, 100, 101].map(due),
-            [None, Some(1), Some(1), Some(2), Some(2), None, None]
-        );
     }
 }

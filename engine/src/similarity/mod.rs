@@ -69,13 +69,6 @@ pub fn jaccard<T: Ord>(a: &[T], b: &[T]) -> f64 {
     share(common, a.len() + b.len() - common)
 }
 
-/// Members in common over members of the smaller of two ascending slices without repetition; 0
-/// where one is empty.
-#[must_use]
-pub fn overlap_coefficient<T: Ord>(a: &[T], b: &[T]) -> f64 {
-    share(common(a, b), a.len().min(b.len()))
-}
-
 fn common<T: Ord>(a: &[T], b: &[T]) -> usize {
     let (mut i, mut j, mut count) = (0, 0, 0);
     while i < a.len() && j < b.len() {
