@@ -2,36 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::disc::Disc;
 use super::parts::{self, Parts};
 use super::places::{Separation, state_code};
+use super::words::normalised;
 use crate::pairs::common;
-
-/// The strongest style of a DISC profile, in the order of the circle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disc {
-    /// Dominance.
-    D,
-    /// Influence.
-    I,
-    /// Steadiness.
-    S,
-    /// Conscientiousness.
-    C,
-}
-
-impl Disc {
-    /// The style of a letter.
-    #[must_use]
-    pub fn parse(letter: &str) -> Option<Self> {
-        match letter {
-            "D" => Some(Self::D),
-            "I" => Some(Self::I),
-            "S" => Some(Self::S),
-            "C" => Some(Self::C),
-            _ => None,
-        }
-    }
-}
 
 /// What is known of a contractor, as they wrote it.
 #[derive(Clone, Debug, Default)]
@@ -58,12 +33,6 @@ pub struct Profile {
 
 /// Revenue tiers from the smallest.
 const TIERS: [&str; 6] = ["under_500k", "500k_1m", "1m_2m", "2m_5m", "5m_10m", "10m_plus"];
-
-/// What two words are compared by: no case, no spaces.
-#[must_use]
-pub fn normalised(word: &str) -> String {
-    word.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
-}
 
 /// The families that services belong to.
 #[derive(Clone, Debug, Default)]

@@ -7,19 +7,23 @@
 mod connectors;
 mod contractor;
 mod crowd;
+mod disc;
 pub mod groups;
 mod parts;
 mod places;
 mod reasons;
 mod weights;
+mod words;
 
 pub use connectors::{Introduction, connector_score};
-pub use contractor::{Contractor, Disc, Families, Profile, normalised};
+pub use contractor::{Contractor, Families, Profile};
 pub use crowd::Crowd;
+pub use disc::Disc;
 pub use parts::{MatchType, Parts, ten_thousandths};
 pub use places::{Separation, state_code};
 pub use reasons::reason;
 pub use weights::Weights;
+pub use words::normalised;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The criteria of a match, each from 0 to 1, and what follows from their sum.
 
-use super::contractor::Disc;
+use super::disc::Disc;
 use super::places::Separation;
 use super::weights::Weights;
 use crate::pairs::TOLERANCE;

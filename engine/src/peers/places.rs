@@ -1,6 +1,6 @@
 //! Cities and states as people write them.
 
-use super::contractor::normalised;
+use super::words::normalised;
 
 /// How far two markets are apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod markdown;
 mod market;
 mod metrics;
 mod overrides;
+mod parts;
 mod price;
 mod proposal;
 mod recalc;
@@ -16,13 +17,12 @@ mod weights;
 mod words;
 
 pub use answer::{Action, State, answer};
-pub use fit::{
-    Fit, NEUTRAL, audience_overlap, budget_fit, engagement_quality, fit, objectives_similarity,
-};
+pub use fit::{Fit, fit};
 pub use health::Health;
 pub use market::Market;
 pub use metrics::Part;
 pub use overrides::{Case, difference};
+pub use parts::{NEUTRAL, audience_overlap, budget_fit, engagement_quality, objectives_similarity};
 pub use price::{Comparable, Counted, LEAST_COMPARABLES, Offer, Suggestion, suggest};
 pub use proposal::{Audience, Package, Proposal};
 pub use recalc::{Bounds, Compared, Recalculation, Scored};

@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use super::markdown::line;
 use super::overrides::Case;
-use super::words::{categories, plain, regions};
+use super::regions::folded;
+use super::words::{categories, plain};
 use crate::sponsorship::fold_region;
 
 /// Characters of a name, and of a description.
@@ -142,11 +143,11 @@ impl Proposal {
         }
         let counted = event.insights.iter().flat_map(|insights| &insights.geo_distribution);
         let own = event.regions.iter().map(String::as_str);
-        let present = regions(own.chain(counted.map(|(region, _)| region.as_str())));
+        let present = folded(own.chain(counted.map(|(region, _)| region.as_str())));
         let shared = both(&sponsor.regions, &present, fold_region);
         if !shared.is_empty() {
             let (count, of) =
-                (shared.len(), regions(sponsor.regions.iter().map(String::as_str)).len());
+                (shared.len(), folded(sponsor.regions.iter().map(String::as_str)).len());
             let shared = shared.join(", ");
             reasons.push(format!(
                 "It reaches {count} of the {of} {} that {company} looks for: {shared}",

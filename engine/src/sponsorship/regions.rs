@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::words::plain;
+use super::words::{distinct, plain};
 
 /// A country a line: the two codes of ISO 3166-1, then its English names, the one of ISO first,
 /// separated by bars. Codes and official names are those of the standard (April 2023), further names
@@ -61,6 +61,11 @@ fn countries() -> &'static HashMap<String, &'static str> {
 pub fn fold(region: &str) -> String {
     let known = countries().get(&name(region)).map(|code| code.to_lowercase());
     known.unwrap_or_else(|| plain(region))
+}
+
+/// Regions as they are compared, each once.
+pub(super) fn folded<'a>(regions: impl Iterator<Item = &'a str>) -> Vec<String> {
+    distinct(regions.map(fold))
 }
 
 #[cfg(test)]

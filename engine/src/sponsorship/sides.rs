@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{fit, regions, words};
+use super::{parts, regions, words};
 use crate::similarity;
 
 /// The most that one count of an audience weighs: no sum of them overflows.
@@ -121,9 +121,9 @@ impl Direction {
 impl Sponsor {
     pub(super) fn new(side: &SponsorSide) -> Self {
         Self {
-            budget: side.annual_budget_cents.map(|cents| fit::budget_fit(Some(cents))),
+            budget: side.annual_budget_cents.map(|cents| parts::budget_fit(Some(cents))),
             categories: words::categories(&side.preferred_categories),
-            regions: words::regions(side.regions.iter().map(String::as_str)),
+            regions: regions::folded(side.regions.iter().map(String::as_str)),
             objectives: side.objectives.as_ref().and_then(Direction::of),
         }
     }
@@ -133,11 +133,11 @@ impl Event {
     pub(super) fn new(side: &EventSide) -> Self {
         let counted = side.insights.iter().flat_map(|insights| &insights.geo_distribution);
         let own = side.regions.iter().map(String::as_str);
-        let regions = words::regions(own.chain(counted.map(|(region, _)| region.as_str())));
+        let regions = regions::folded(own.chain(counted.map(|(region, _)| region.as_str())));
         let counts = merged(side.insights.as_ref());
         let categories = words::categories(&side.categories);
         let insights = side.insights.as_ref();
-        let (engagement, engagement_known) = fit::engagement(
+        let (engagement, engagement_known) = parts::engagement(
             insights.and_then(|insights| insights.engagement_score),
             insights.and_then(|insights| insights.ticket_conversion_rate),
         );

@@ -1,7 +1,5 @@
 //! Words as they are compared: without regard to case and surrounding space, each once.
 
-use super::regions;
-
 /// A word in the form in which it is compared; empty for one of blanks.
 pub(super) fn plain(word: &str) -> String {
     word.trim().to_lowercase()
@@ -18,11 +16,6 @@ pub(super) fn distinct(words: impl Iterator<Item = String>) -> Vec<String> {
 /// Categories as they are compared.
 pub(super) fn categories(words: &[String]) -> Vec<String> {
     distinct(words.iter().map(|word| plain(word)))
-}
-
-/// Regions as they are compared.
-pub(super) fn regions<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
-    distinct(words.map(regions::fold))
 }
 
 /// The share of the words wanted that are present: `|wanted and present| / |wanted|`, 0 to 1. Words
