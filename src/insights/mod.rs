@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 use crate::db;
 use crate::error::Outcome;
 
+mod count;
 mod figures;
 mod fold;
 mod partitions;

@@ -1,10 +1,9 @@
 //! Counts everything anew: after rows came or went without a trigger hearing of it.
 
 use pgrx::prelude::*;
-use serde_json::json;
 
+use super::count::{Done, hold_known, progress};
 use super::fold::{folded, folded_keys, keep_totals, no_measures, once, twice, unfolded};
-use super::refresh::{Done, hold_known, progress};
 use super::{CHUNK, figures, lock_all, lock_event};
 use crate::auth;
 use crate::db;
@@ -29,10 +28,8 @@ fn run(event: Option<pgrx::Uuid>) -> Outcome<pgrx::JsonB> {
             None => lock_all()?,
         }
         rebuild(event)
-    })?;
-    Ok(pgrx::JsonB(
-        json!({ "events": done.events, "deltas": done.deltas, "rebuilt": done.rebuilt }),
-    ))
+    });
+    done.map(Done::report)
 }
 
 /// The caller holds the lock.

@@ -1,8 +1,8 @@
 //! Takes what was noted of the signals, and brings the figures up to it.
 
 use pgrx::prelude::*;
-use serde_json::json;
 
+use super::count::{Done, hold_known, progress};
 use super::fold::{folded_apart, folded_keys, keep_totals, no_measures, once, twice};
 use super::{CHUNK, figures, lock_all, lock_event, rebuild};
 use crate::auth;
@@ -26,20 +26,7 @@ fn run(event: Option<pgrx::Uuid>, since: Option<TimestampWithTimeZone>) -> Outco
     } else {
         require_service("refresh the insights of all events")?;
     }
-    let done = with_owner(|| refresh(event, since))?;
-    Ok(pgrx::JsonB(
-        json!({ "events": done.events, "deltas": done.deltas, "rebuilt": done.rebuilt }),
-    ))
-}
-
-/// What a refresh did.
-pub(super) struct Done {
-    /// Events whose figures were computed.
-    pub events: usize,
-    /// Notes that were taken.
-    pub deltas: i64,
-    /// Whether everything was counted anew.
-    pub rebuilt: bool,
+    with_owner(|| refresh(event, since)).map(Done::report)
 }
 
 fn refresh(event: Option<pgrx::Uuid>, since: Option<TimestampWithTimeZone>) -> Outcome<Done> {
@@ -129,16 +116,6 @@ fn hold(events: &[pgrx::Uuid]) -> Outcome<Vec<pgrx::Uuid>> {
     Ok(held)
 }
 
-/// Of these events, or of all, those that have figures and are not about to go.
-pub(super) fn hold_known(events: Option<&[pgrx::Uuid]>) -> Outcome<Vec<pgrx::Uuid>> {
-    const KNOWN: &str = "
-        SELECT t.event_id FROM convene.event_signal_totals t
-          JOIN convene.event_audience_insights i ON i.event_id = t.event_id
-         WHERE $1::uuid[] IS NULL OR t.event_id = ANY ($1)
-         ORDER BY t.event_id FOR NO KEY UPDATE OF t, i SKIP LOCKED";
-    db::write(KNOWN, &[events.map(<[pgrx::Uuid]>::to_vec).into()], |row| row.want(1))
-}
-
 /// Adds the notes of these events to their totals, and counts them. What is committed after this
 /// statement began is not deleted by it, and waits for the next one.
 fn take(events: &[pgrx::Uuid]) -> Outcome<i64> {
@@ -177,14 +154,4 @@ fn forget_the_gone() -> Outcome<i64> {
          WHERE NOT EXISTS (SELECT FROM convene.events e WHERE e.id = d.event_id)
            AND d.event_id <> '00000000-0000-0000-0000-000000000000'";
     Ok(db::execute(FORGET, &[])? as i64)
-}
-
-/// Tells how many events are done, once a second at most.
-pub(super) fn progress(done: usize, total: usize) -> Outcome<()> {
-    const TELL: &str = "SELECT convene_private.tell_progress('audience insights', $1, $2)";
-    pgrx::check_for_interrupts!();
-    if done < total {
-        db::execute(TELL, &[(done as i64).into(), (total as i64).into()])?;
-    }
-    Ok(())
 }
