@@ -19,6 +19,7 @@ mod marketplace;
 mod networking;
 mod outbox;
 mod owner;
+mod packed;
 mod parallel;
 mod peers;
 mod permissions;

@@ -93,6 +93,38 @@ def test_ids_are_random_and_each_its_own(conn, big):
             assert 0.4 < sum(id.int >> bit & 1 for id in ids) / made < 0.6
 
 
+@pytest.mark.parametrize("algorithm", ["goal_based", "hybrid", "interest_based"])
+def test_what_is_stored_is_what_the_server_reads(conn, big, algorithm):
+    """Built as bytes, scores, parts and reasons are to the last bit what the server makes of the same text."""
+    event, *_ = big
+    odd = ['so-called "AI"', "C:\\temp", "line\nbreak", "naïve café", "日本語", "🦀", "{}", "null", "1.50", "x" * 300]
+    with conn.transaction(force_rollback=True):
+        for person in range(40):
+            want(conn, event, person, odd[person % 7:], odd[:person % 11], industry=odd[person % 4])
+        assert run(conn, event, 5, p_algorithm=algorithm)["changed"] > 500
+        conn.execute("CREATE TEMP TABLE again (LIKE convene.matches)")
+        conn.execute("""INSERT INTO again (id, compatibility_score, score_1, score_2, coverage, score_parts, match_reasons, event_id, attendee_1_id,
+                attendee_2_id, matching_algorithm, status, suggested_at, expires_at, times_suggested, meeting_scheduled, feedback_1, feedback_2, created_at, updated_at)
+            SELECT id, compatibility_score::text::numeric, score_1::text::numeric, score_2::text::numeric, coverage::text::numeric, score_parts::text::jsonb,
+                match_reasons::text::jsonb, event_id, attendee_1_id, attendee_2_id, matching_algorithm, status, suggested_at, expires_at, 1, false, '{}', '{}',
+                created_at, updated_at FROM convene.matches WHERE event_id = %s""", [event.id])
+        same = " AND ".join(
+            [f"m.{name} = a.{name} AND pg_column_size(m.{name}) = pg_column_size(a.{name}) AND m.{name}::text = a.{name}::text"
+             for name in ("compatibility_score", "score_1", "score_2", "coverage", "score_parts", "match_reasons")]
+            + [f"jsonb_hash_extended(m.{name}, 7) = jsonb_hash_extended(a.{name}, 7)" for name in ("score_parts", "match_reasons")]
+            + ["m.score_parts #>> '{goals,score_1}' IS NOT DISTINCT FROM a.score_parts #>> '{goals,score_1}'",
+               "m.score_parts #> '{unknown}' IS NOT DISTINCT FROM a.score_parts #> '{unknown}'"])
+        made, equal = conn.execute(f"SELECT count(*), count(*) FILTER (WHERE {same}) FROM convene.matches m JOIN again a USING (id)"
+                                   " WHERE m.status = 'suggested'").fetchone()
+        assert made == equal > 500
+        for one, two, parts in conn.execute("SELECT score_1, score_2, score_parts FROM convene.matches WHERE event_id = %s AND status = 'suggested'", [event.id]):
+            for side, score in (("score_1", one), ("score_2", two)):
+                assert sum(part["weight"] * part[side] for part in parts.values()) == pytest.approx(float(score), abs=6e-5)
+        said = {reason for reasons, in conn.execute("SELECT match_reasons FROM convene.matches WHERE event_id = %s", [event.id]) for reason in reasons}
+        if algorithm in ("goal_based", "hybrid"):
+            assert all(any(word in reason for reason in said) for word in odd[:4])
+
+
 def test_what_is_reported_is_what_is_stored(conn, big):
     event, reference, _ = big
     with conn.transaction(force_rollback=True):

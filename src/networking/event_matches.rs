@@ -149,8 +149,8 @@ fn generate(
     let (old, new): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|row| there.rows.contains_key(&(row.a, row.b)));
     let withdrawn = if replace { store::withdraw(left_over(&there.rows, &old), now)? } else { 0 };
-    let changed = store::keep(event_id, algorithm, &old, now, until)?
-        + store::add(event_id, algorithm, &new, now, until)?;
+    let run = store::Run { event_id, algorithm, now, until };
+    let changed = store::keep(&run, &old)? + store::add(&run, &new)?;
     if let Some(job) = instead {
         plan.balanced = Some(job.wait()?);
     }

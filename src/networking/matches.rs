@@ -126,7 +126,8 @@ fn generate(asked: &Asked, now: TimestampWithTimeZone) -> Outcome<Vec<(pgrx::Uui
         store::expire(event_id, Some(asked.attendee.id), now)?;
         let Some(answer) = answer(asked, now)? else { return Ok(vec![]) };
         let until = store::lives_until(event_id, now)?;
-        store::keep(event_id, asked.algorithm, &answer.rows, now, until)?;
+        let run = store::Run { event_id, algorithm: asked.algorithm, now, until };
+        store::keep(&run, &answer.rows)?;
         let mut ids = store::ids(
             &answer.event,
             answer.of,

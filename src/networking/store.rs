@@ -4,30 +4,35 @@ use std::collections::HashMap;
 
 use convene_engine::Error;
 use convene_engine::networking::{
-    Algorithm, COOL_DOWN_HOURS, Company, MOST_SUGGESTED, Scorer, lives_until as engine_lives_until,
-    shared_reasons,
+    Algorithm, COOL_DOWN_HOURS, Company, MOST_SUGGESTED, PART_DECIMALS, Part, Scorer,
+    lives_until as engine_lives_until, shared_reasons,
 };
+use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use uuid::Builder;
 
 use super::people::Event;
 use crate::db;
 use crate::error::{Failure, Outcome, not_found};
+use crate::packed::{self, Decimals, Documents, Ids, Json};
 use crate::programme::micros;
 
 /// Rows written by one statement; between two of them a cancel is answered.
 const BATCH: usize = 5_000;
 
+/// Decimals of a stored score, and the units of the last of them in 1.
+const DECIMALS: u32 = 4;
+const UNITS: f64 = 1e4;
+
 /// A suggestion as it is kept: `a` is the lower id.
 pub struct Row {
     pub a: pgrx::Uuid,
     pub b: pgrx::Uuid,
-    score: f64,
-    score_1: f64,
-    score_2: f64,
-    coverage: f64,
-    parts: String,
-    reasons: String,
+    /// The common score, those of the two, and the coverage: in units.
+    scores: [i64; 4],
+    /// Both as a `jsonb`.
+    parts: Vec<u8>,
+    reasons: Vec<u8>,
 }
 
 /// The row of two people, whichever comes first.
@@ -36,16 +41,27 @@ pub fn row(event: &Event, scorer: &Scorer<'_>, company: Company, of: u32, to: u3
     let pair = scorer.pair(a as usize, b as usize);
     let (one, other) = (&event.people[a as usize], &event.people[b as usize]);
     let reasons = shared_reasons(one, other, &event.complements, &pair, company);
+    let scores = [pair.mutual(), pair.of, pair.to, pair.coverage];
     Row {
         a: event.ids[a as usize],
         b: event.ids[b as usize],
-        score: pair.mutual(),
-        score_1: pair.of,
-        score_2: pair.to,
-        coverage: pair.coverage,
-        parts: scorer.parts_json(&pair, "score_1", "score_2"),
-        reasons: serde_json::Value::from(reasons).to_string(),
+        scores: scores.map(|score| (score * UNITS).round() as i64),
+        parts: packed::document(|out| parts(out, &scorer.parts(&pair))),
+        reasons: packed::document(|out| {
+            Json::list(out, &reasons, |out, said| Json::text(out, said))
+        }),
     }
+}
+
+/// `score_parts` of a suggestion.
+fn parts(out: &mut Vec<u8>, parts: &[Part]) -> Json {
+    let mut fields: Vec<(&str, Part)> = parts.iter().map(|part| (part.name, *part)).collect();
+    Json::object(out, &mut fields, |out, part| {
+        let mut numbers = [("weight", part.weight), ("score_1", part.of), ("score_2", part.to)];
+        Json::object(out, &mut numbers, |out, units| {
+            Json::number(out, u64::from(units), PART_DECIMALS)
+        })
+    })
 }
 
 /// As [`hold`], alone: nobody else suggests anything at the event either.
@@ -108,17 +124,34 @@ pub fn expire(
     }
 }
 
-/// In the order of the pairs, so that two who suggest the same never wait for each other in a circle.
-const KEEP: &str = "
+/// A run of suggestions that is written: at which event, by which algorithm, when, and until when they live.
+pub struct Run {
+    pub event_id: pgrx::Uuid,
+    pub algorithm: Algorithm,
+    pub now: TimestampWithTimeZone,
+    pub until: TimestampWithTimeZone,
+}
+
+macro_rules! add_sql {
+    () => {
+        "
     INSERT INTO convene.matches AS m
-           (event_id, attendee_1_id, attendee_2_id, compatibility_score, score_1, score_2, coverage,
+           (id, event_id, attendee_1_id, attendee_2_id, compatibility_score, score_1, score_2, coverage,
             score_parts, matching_algorithm, match_reasons, suggested_at, expires_at)
-    SELECT $1, s.a, s.b, pg_catalog.round(s.score::numeric, 4), pg_catalog.round(s.score_1::numeric, 4),
-           pg_catalog.round(s.score_2::numeric, 4), pg_catalog.round(s.coverage::numeric, 4),
-           s.parts::jsonb, $2, s.reasons::jsonb, $3, $4
-      FROM unnest($5::uuid[], $6::uuid[], $7::float8[], $8::float8[], $9::float8[], $10::float8[],
-                  $11::text[], $12::text[])
-           s (a, b, score, score_1, score_2, coverage, parts, reasons)
+    SELECT s.id, $1, s.a, s.b, s.score, s.score_1, s.score_2, s.coverage, s.parts, $2, s.reasons, $3, $4
+      FROM unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::numeric[], $9::numeric[], $10::numeric[],
+                  $11::numeric[], $12::jsonb[], $13::jsonb[])
+           s (id, a, b, score, score_1, score_2, coverage, parts, reasons)"
+    };
+}
+
+/// For pairs that have no row, while nobody else makes one: an insert that has not to look for a conflict takes a third less.
+const ADD: &str = add_sql!();
+
+/// In the order of the pairs, so that two who suggest the same never wait for each other in a circle.
+const KEEP: &str = concat!(
+    add_sql!(),
+    "
     ON CONFLICT (event_id, attendee_1_id, attendee_2_id) DO UPDATE
        SET compatibility_score = excluded.compatibility_score, score_1 = excluded.score_1,
            score_2 = excluded.score_2, coverage = excluded.coverage, score_parts = excluded.score_parts,
@@ -132,106 +165,65 @@ const KEEP: &str = "
                 IS DISTINCT FROM
                 (excluded.compatibility_score, excluded.score_1, excluded.score_2, excluded.coverage,
                  excluded.score_parts, excluded.matching_algorithm, excluded.match_reasons))
-        OR (m.status = 'expired' AND m.times_suggested < $13
-            AND m.expires_at + pg_catalog.make_interval(hours => $14) <= $3)";
+        OR (m.status = 'expired' AND m.times_suggested < $14
+            AND m.expires_at + pg_catalog.make_interval(hours => $15) <= $3)"
+);
 
-/// Writes suggestions, in order of their pairs; how many rows changed. Runs as the owner of the data.
-pub fn keep(
-    event_id: pgrx::Uuid,
-    algorithm: Algorithm,
-    rows: &[Row],
-    now: TimestampWithTimeZone,
-    until: TimestampWithTimeZone,
-) -> Outcome<usize> {
-    let mut changed = 0;
-    for batch in rows.chunks(BATCH) {
-        pgrx::check_for_interrupts!();
-        let numbers = |of: fn(&Row) -> f64| batch.iter().map(of).collect::<Vec<f64>>();
-        let texts = |of: fn(&Row) -> &str| batch.iter().map(of).collect::<Vec<&str>>();
-        changed += db::execute(
-            KEEP,
-            &[
-                event_id.into(),
-                algorithm.name().into(),
-                now.into(),
-                until.into(),
-                batch.iter().map(|row| row.a).collect::<Vec<_>>().into(),
-                batch.iter().map(|row| row.b).collect::<Vec<_>>().into(),
-                numbers(|row| row.score).into(),
-                numbers(|row| row.score_1).into(),
-                numbers(|row| row.score_2).into(),
-                numbers(|row| row.coverage).into(),
-                texts(|row| &row.parts).into(),
-                texts(|row| &row.reasons).into(),
-                MOST_SUGGESTED.into(),
-                (COOL_DOWN_HOURS as i32).into(),
-            ],
-        )?;
-    }
-    Ok(changed)
-}
-
-/// For pairs that have no row, while nobody else makes one: an insert that has not to look for a conflict takes a third less.
-/// Scores come as whole ten-thousandths, which become decimals sooner than floating-point numbers do, and ids in order, so that
-/// the indexes on them grow at their end.
-const ADD: &str = "
-    INSERT INTO convene.matches
-           (id, event_id, attendee_1_id, attendee_2_id, compatibility_score, score_1, score_2, coverage,
-            score_parts, matching_algorithm, match_reasons, suggested_at, expires_at)
-    SELECT s.id, $1, s.a, s.b, s.score * 0.0001, s.score_1 * 0.0001, s.score_2 * 0.0001, s.coverage * 0.0001,
-           s.parts::jsonb, $2, s.reasons::jsonb, $3, $4
-      FROM unnest($13::uuid[], $5::uuid[], $6::uuid[], $7::int[], $8::int[], $9::int[], $10::int[],
-                  $11::text[], $12::text[])
-           s (id, a, b, score, score_1, score_2, coverage, parts, reasons)";
-
-/// Fresh ids in order, of randomness that is read at once: asked of the server one by one they would cost
-/// as much as an index does.
+/// Fresh ids, of randomness that is read at once: asked of the server one by one they would cost as much as an
+/// index does. In order, so that the indexes on them grow at their end.
 fn fresh_ids(count: usize) -> Outcome<Vec<pgrx::Uuid>> {
     let mut bytes = vec![[0; 16]; count];
     getrandom::fill(bytes.as_flattened_mut())
         .map_err(|error| Failure(Error::Worker(format!("no randomness: {error}"))))?;
-    let id =
-        |bytes| pgrx::Uuid::from_bytes(Builder::from_random_bytes(bytes).into_uuid().into_bytes());
-    let mut ids: Vec<pgrx::Uuid> = bytes.into_iter().map(id).collect();
+    let id = |bytes| Builder::from_random_bytes(bytes).into_uuid().into_bytes();
+    let mut ids: Vec<pgrx::Uuid> =
+        bytes.into_iter().map(|bytes| pgrx::Uuid::from_bytes(id(bytes))).collect();
     ids.sort_unstable();
     Ok(ids)
 }
 
-/// Writes suggestions of pairs that have no row, while [`hold_alone`] stands; how many there are.
-pub fn add(
-    event_id: pgrx::Uuid,
-    algorithm: Algorithm,
-    rows: &[Row],
-    now: TimestampWithTimeZone,
-    until: TimestampWithTimeZone,
-) -> Outcome<usize> {
+fn arguments(run: &Run, rows: &[Row], ids: &[pgrx::Uuid]) -> Vec<DatumWithOid<'static>> {
+    let ids_of = |of: fn(&Row) -> pgrx::Uuid| rows.iter().map(of).collect::<Ids>();
+    let scores = |at: usize| rows.iter().map(|row| row.scores[at]).collect::<Decimals<DECIMALS>>();
+    let documents = |of: fn(&Row) -> &Vec<u8>| rows.iter().map(of).collect::<Documents>();
+    vec![
+        run.event_id.into(),
+        run.algorithm.name().into(),
+        run.now.into(),
+        run.until.into(),
+        ids.iter().copied().collect::<Ids>().into(),
+        ids_of(|row| row.a).into(),
+        ids_of(|row| row.b).into(),
+        scores(0).into(),
+        scores(1).into(),
+        scores(2).into(),
+        scores(3).into(),
+        documents(|row| &row.parts).into(),
+        documents(|row| &row.reasons).into(),
+        MOST_SUGGESTED.into(),
+        (COOL_DOWN_HOURS as i32).into(),
+    ]
+}
+
+/// Writes rows by one of the statements; how many changed.
+fn write(sql: &'static str, run: &Run, rows: &[Row]) -> Outcome<usize> {
     let ids = fresh_ids(rows.len())?;
-    for (batch, ids) in rows.chunks(BATCH).zip(ids.chunks(BATCH)) {
+    let mut changed = 0;
+    for (rows, ids) in rows.chunks(BATCH).zip(ids.chunks(BATCH)) {
         pgrx::check_for_interrupts!();
-        let numbers = |of: fn(&Row) -> f64| {
-            batch.iter().map(|row| (of(row) * 1e4).round() as i32).collect::<Vec<i32>>()
-        };
-        let texts = |of: fn(&Row) -> &str| batch.iter().map(of).collect::<Vec<&str>>();
-        db::execute(
-            ADD,
-            &[
-                event_id.into(),
-                algorithm.name().into(),
-                now.into(),
-                until.into(),
-                batch.iter().map(|row| row.a).collect::<Vec<_>>().into(),
-                batch.iter().map(|row| row.b).collect::<Vec<_>>().into(),
-                numbers(|row| row.score).into(),
-                numbers(|row| row.score_1).into(),
-                numbers(|row| row.score_2).into(),
-                numbers(|row| row.coverage).into(),
-                texts(|row| &row.parts).into(),
-                texts(|row| &row.reasons).into(),
-                ids.to_vec().into(),
-            ],
-        )?;
+        changed += db::execute(sql, &arguments(run, rows, ids))?;
     }
-    Ok(rows.len())
+    Ok(changed)
+}
+
+/// Writes suggestions, in order of their pairs; how many rows changed. Runs as the owner of the data.
+pub fn keep(run: &Run, rows: &[Row]) -> Outcome<usize> {
+    write(KEEP, run, rows)
+}
+
+/// Writes suggestions of pairs that have no row, while [`hold_alone`] stands; how many there are.
+pub fn add(run: &Run, rows: &[Row]) -> Outcome<usize> {
+    write(ADD, run, rows)
 }
 
 /// Takes suggestions back that nobody has answered; how many. One that had expired before goes back to

@@ -27,6 +27,7 @@ pub use event::{
 };
 pub use goals::Complements;
 pub use measure::{expected_matches, gini};
+pub use parts::{PART_DECIMALS, Part};
 pub use profile::{Profile, Role, Stage, share, word};
 pub use reasons::{Company, shared_reasons, their_reasons};
 pub use score::{MetBefore, Pair, Scorer, harmonic_mean};
