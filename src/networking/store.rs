@@ -139,9 +139,10 @@ macro_rules! add_sql {
            (id, event_id, attendee_1_id, attendee_2_id, compatibility_score, score_1, score_2, coverage,
             score_parts, matching_algorithm, match_reasons, suggested_at, expires_at)
     SELECT s.id, $1, s.a, s.b, s.score, s.score_1, s.score_2, s.coverage, s.parts, $2, s.reasons, $3, $4
-      FROM unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::numeric[], $9::numeric[], $10::numeric[],
-                  $11::numeric[], $12::jsonb[], $13::jsonb[])
-           s (id, a, b, score, score_1, score_2, coverage, parts, reasons)"
+      FROM (SELECT unnest($5::uuid[]) AS id, unnest($6::uuid[]) AS a, unnest($7::uuid[]) AS b,
+                   unnest($8::numeric[]) AS score, unnest($9::numeric[]) AS score_1,
+                   unnest($10::numeric[]) AS score_2, unnest($11::numeric[]) AS coverage,
+                   unnest($12::jsonb[]) AS parts, unnest($13::jsonb[]) AS reasons) s"
     };
 }
 
