@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use convene_engine::{Error, Stop};
@@ -237,6 +237,29 @@ impl<T> Job<T> {
                 reported = Instant::now();
                 report(self.what, self.stop.permille(), started.elapsed());
             }
+        }
+    }
+}
+
+/// What a job hands over before it is done.
+pub struct Parts<P>(Receiver<P>);
+
+/// Two ends: the job sends, this thread receives.
+pub fn parts<P>() -> (Sender<P>, Parts<P>) {
+    let (send, receive) = channel();
+    (send, Parts(receive))
+}
+
+impl<P> Parts<P> {
+    /// The next part, once it is there; `None` when no more will come, of a job that failed as well.
+    pub fn next(&self) -> Outcome<Option<P>> {
+        loop {
+            match self.0.recv_timeout(POLL) {
+                Ok(part) => return Ok(Some(part)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            pgrx::check_for_interrupts!();
         }
     }
 }

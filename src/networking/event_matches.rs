@@ -2,22 +2,22 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use convene_engine::Stop;
 use convene_engine::networking::{
-    Algorithm, Asked, MetBefore, Outlook, Plan, Scorer, Strategy, Ties, balanced_instead,
-    everybody, share,
+    Algorithm, Asked, Company, MetBefore, Outlook, Plan, Scorer, Strategy, Suggestion, Ties,
+    balanced_instead, everybody, share,
 };
 use convene_engine::pairs::Excluded;
+use convene_engine::{Error, Stop};
 use pgrx::prelude::*;
-use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::circle::{apart, circle};
 use super::context::Context;
 use super::people::{self, Event};
-use super::store;
+use super::store::{self, Row};
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, required, within};
@@ -89,12 +89,44 @@ struct Work {
     ties: Ties,
     excluded: Excluded,
     open: Vec<(u32, u32)>,
+    algorithm: Algorithm,
+    met: MetBefore,
+    company: Company,
+    asked: Asked,
 }
 
 impl Work {
-    fn scorer(&self, algorithm: Algorithm, met: MetBefore) -> Scorer<'_> {
+    fn scorer(&self) -> Scorer<'_> {
         let (weights, mean) = self.event.mean;
-        Scorer::new(&self.event.crowd, &self.ties, algorithm, weights, mean, met)
+        Scorer::new(&self.event.crowd, &self.ties, self.algorithm, weights, mean, self.met)
+    }
+
+    fn plan(&self, stop: &Stop) -> Result<Plan, Error> {
+        everybody(&self.scorer(), &self.excluded, &self.open, self.asked, stop)
+    }
+
+    /// Hands over the rows of a plan.
+    fn describe(&self, plan: &Plan, rows: &Sender<Vec<Row>>, stop: &Stop) -> Result<(), Error> {
+        let scorer = self.scorer();
+        let mut ids = store::fresh_ids(plan.suggestions.len())?.into_iter();
+        for batch in plan.suggestions.chunks(store::BATCH) {
+            stop.check()?;
+            let described = batch.iter().zip(&mut ids);
+            let described =
+                described.map(|(one, id)| store::row(&self.event, &scorer, self.company, one, id));
+            // Nobody listens any more after a cancel.
+            let _ = rows.send(described.collect());
+        }
+        Ok(())
+    }
+
+    /// What the other choice would come to, where the plan does not say.
+    fn instead(&self, plan: &Plan, stop: &Stop) -> Result<Option<Outlook>, Error> {
+        if plan.balanced.is_some() {
+            return Ok(None);
+        }
+        let open = (self.open.as_slice(), plan.promising.as_slice());
+        balanced_instead(&self.scorer(), &self.excluded, open, self.asked, stop).map(Some)
     }
 }
 
@@ -119,46 +151,18 @@ fn generate(
     let read = started.elapsed();
 
     let (met, company) = (context.met_before(), context.company());
-    let work = Arc::new(Work { event: event.clone(), ties: circle.ties, excluded, open });
+    let ties = circle.ties;
+    let work = Arc::new(Work { event, ties, excluded, open, algorithm, met, company, asked });
     let of_job = Arc::clone(&work);
-    let (mut plan, rows) = parallel::run("matching people", move |stop| {
-        let scorer = of_job.scorer(algorithm, met);
-        let plan = everybody(&scorer, &of_job.excluded, &of_job.open, asked, stop)?;
-        let rows: Vec<store::Row> = plan
-            .suggestions
-            .par_iter()
-            .map(|s| store::row(&of_job.event, &scorer, company, s.a, s.b))
-            .collect();
-        Ok((plan, rows))
-    })?;
+    let plan = Arc::new(parallel::run("matching people", move |stop| of_job.plan(stop))?);
     let computed = started.elapsed();
-    // What the other choice would come to is found out while this one is written.
-    let promising = std::mem::take(&mut plan.promising);
-    let instead = match plan.balanced {
-        Some(_) => None,
-        None => Some(parallel::start_aside(
-            "weighing the balanced choice",
-            &Stop::default(),
-            move |stop| {
-                let scorer = work.scorer(algorithm, met);
-                balanced_instead(&scorer, &work.excluded, (&work.open, &promising), asked, stop)
-            },
-        )?),
-    };
-    let estimated = instead.is_some();
-    let (old, new): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|row| there.rows.contains_key(&(row.a, row.b)));
-    let withdrawn = if replace { store::withdraw(left_over(&there.rows, &old), now)? } else { 0 };
+
     let run = store::Run { event_id, algorithm, now, until };
-    let changed = store::keep(&run, &old)? + store::add(&run, &new)?;
-    if let Some(job) = instead {
-        plan.balanced = Some(job.wait()?);
-    }
+    let over = if replace { left_over(&work.event, &there.rows, &plan) } else { vec![] };
+    let withdrawn = store::withdraw(over, now)?;
+    let (changed, instead) = write(&work, &plan, &run, &there.rows)?;
     let ms = |time: std::time::Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
-    let mut report = report(&event, algorithm, asked, &plan);
-    if estimated {
-        report["balanced"]["estimated"] = json!(true);
-    }
+    let mut report = report(&work, &plan, instead.as_ref());
     report["expired"] = json!(expired);
     report["changed"] = json!(changed);
     report["withdrawn"] = json!(withdrawn);
@@ -168,12 +172,39 @@ fn generate(
     Ok(report)
 }
 
+/// Writes a plan; how many rows changed, and what the other choice would come to. One thread makes the
+/// rows of the next batches while this one writes, and then weighs the other choice.
+fn write(
+    work: &Arc<Work>,
+    plan: &Arc<Plan>,
+    run: &store::Run,
+    there: &There,
+) -> Outcome<(usize, Option<Outlook>)> {
+    let (send, batches) = parallel::parts();
+    let (of_job, planned) = (Arc::clone(work), Arc::clone(plan));
+    let job = parallel::start_aside("describing matches", &Stop::default(), move |stop| {
+        of_job.describe(&planned, &send, stop)?;
+        drop(send);
+        of_job.instead(&planned, stop)
+    })?;
+    let mut changed = 0;
+    while let Some(batch) = batches.next()? {
+        pgrx::check_for_interrupts!();
+        let (old, new): (Vec<Row>, Vec<Row>) =
+            batch.into_iter().partition(|row| there.contains_key(&(row.a, row.b)));
+        changed += store::keep(run, &old)? + store::add(run, &new)?;
+    }
+    Ok((changed, job.wait()?))
+}
+
+/// The row of every pair that stands or may be suggested again, and whether it stands.
+type There = HashMap<(pgrx::Uuid, pgrx::Uuid), (pgrx::Uuid, bool)>;
+
 /// What there is already.
 struct Standing {
     /// Suggestions that stand.
     open: Vec<(u32, u32)>,
-    /// The row of every pair that stands or may be suggested again, and whether it stands.
-    rows: HashMap<(pgrx::Uuid, pgrx::Uuid), (pgrx::Uuid, bool)>,
+    rows: There,
 }
 
 fn standing(event: &Event) -> Outcome<Standing> {
@@ -191,18 +222,16 @@ fn standing(event: &Event) -> Outcome<Standing> {
 }
 
 /// The rows of suggestions that stand and are not among those made now.
-fn left_over(
-    there: &HashMap<(pgrx::Uuid, pgrx::Uuid), (pgrx::Uuid, bool)>,
-    again: &[store::Row],
-) -> Vec<pgrx::Uuid> {
-    let again: HashSet<_> = again.iter().map(|row| (row.a, row.b)).collect();
+fn left_over(event: &Event, there: &There, plan: &Plan) -> Vec<pgrx::Uuid> {
+    let pair = |one: &Suggestion| (event.ids[one.a as usize], event.ids[one.b as usize]);
+    let again: HashSet<_> = plan.suggestions.iter().map(pair).collect();
     let over = there.iter().filter(|(pair, (_, stands))| *stands && !again.contains(*pair));
     let mut ids: Vec<pgrx::Uuid> = over.map(|(_, (id, _))| *id).collect();
     ids.sort_unstable();
     ids
 }
 
-fn report(event: &Event, algorithm: Algorithm, asked: Asked, plan: &Plan) -> Value {
+fn report(work: &Work, plan: &Plan, instead: Option<&Outlook>) -> Value {
     let outlook = |outlook: &Outlook| {
         json!({
             "pairs": outlook.pairs,
@@ -213,15 +242,19 @@ fn report(event: &Event, algorithm: Algorithm, asked: Asked, plan: &Plan) -> Val
             "upper_bound": outlook.bound.map(rounded),
         })
     };
+    let mut balanced = json!(instead.or(plan.balanced.as_ref()).map(outlook));
+    if instead.is_some() {
+        balanced["estimated"] = json!(true);
+    }
     json!({
-        "event_id": event.id.to_string(),
-        "algorithm": algorithm.name(),
-        "strategy": asked.strategy.name(),
-        "attendees": event.ids.len(),
+        "event_id": work.event.id.to_string(),
+        "algorithm": work.algorithm.name(),
+        "strategy": work.asked.strategy.name(),
+        "attendees": work.event.ids.len(),
         "suggested": plan.suggestions.len(),
-        "mean_score": rounded(event.mean.1),
+        "mean_score": rounded(work.event.mean.1),
         "top_k": outlook(&plan.top_k),
-        "balanced": plan.balanced.as_ref().map(outlook),
+        "balanced": balanced,
     })
 }
 

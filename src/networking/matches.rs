@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use convene_engine::Stop;
-use convene_engine::networking::{Algorithm, Pair, Scorer, one_person, settled, their_reasons};
+use convene_engine::networking::{
+    Algorithm, Pair, Scorer, Suggestion, one_person, settled, their_reasons,
+};
 use convene_engine::pairs::Wanted;
 use pgrx::prelude::*;
 
@@ -181,13 +183,16 @@ fn describe(
     })?;
     let me = &event.people[of as usize];
     let company = context.company();
+    let mut fresh = store::fresh_ids(best.len())?.into_iter();
     let mut rows = Vec::new();
     let found = best.iter().filter_map(|(other, pair)| {
         let id = event.ids[*other as usize];
         let at = names.binary_search_by_key(&id, |(id, _)| *id).ok()?;
         let (name, title, works_for) = names[at].1.clone();
         let them = &event.people[*other as usize];
-        rows.push(store::row(event, scorer, company, of, *other));
+        let (a, b) = (of.min(*other), of.max(*other));
+        let suggestion = Suggestion { a, b, pair: scorer.pair(a as usize, b as usize) };
+        rows.push(store::row(event, scorer, company, &suggestion, fresh.next()?));
         Some(Found {
             index: *other,
             id,

@@ -4,21 +4,20 @@ use std::collections::HashMap;
 
 use convene_engine::Error;
 use convene_engine::networking::{
-    Algorithm, COOL_DOWN_HOURS, Company, MOST_SUGGESTED, PART_DECIMALS, Part, Scorer,
+    Algorithm, COOL_DOWN_HOURS, Company, MOST_SUGGESTED, PART_DECIMALS, Part, Scorer, Suggestion,
     lives_until as engine_lives_until, shared_reasons,
 };
-use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use uuid::Builder;
 
 use super::people::Event;
 use crate::db;
-use crate::error::{Failure, Outcome, not_found};
+use crate::error::{Outcome, not_found};
 use crate::packed::{self, Decimals, Documents, Ids, Json};
 use crate::programme::micros;
 
 /// Rows written by one statement; between two of them a cancel is answered.
-const BATCH: usize = 5_000;
+pub const BATCH: usize = 5_000;
 
 /// Decimals of a stored score, and the units of the last of them in 1.
 const DECIMALS: u32 = 4;
@@ -26,6 +25,8 @@ const UNITS: f64 = 1e4;
 
 /// A suggestion as it is kept: `a` is the lower id.
 pub struct Row {
+    /// Its id, if the pair has none.
+    id: pgrx::Uuid,
     pub a: pgrx::Uuid,
     pub b: pgrx::Uuid,
     /// The common score, those of the two, and the coverage: in units.
@@ -35,18 +36,24 @@ pub struct Row {
     reasons: Vec<u8>,
 }
 
-/// The row of two people, whichever comes first.
-pub fn row(event: &Event, scorer: &Scorer<'_>, company: Company, of: u32, to: u32) -> Row {
-    let (a, b) = (of.min(to), of.max(to));
-    let pair = scorer.pair(a as usize, b as usize);
-    let (one, other) = (&event.people[a as usize], &event.people[b as usize]);
-    let reasons = shared_reasons(one, other, &event.complements, &pair, company);
+/// The row of a suggestion.
+pub fn row(
+    event: &Event,
+    scorer: &Scorer<'_>,
+    company: Company,
+    suggestion: &Suggestion,
+    id: pgrx::Uuid,
+) -> Row {
+    let (a, b, pair) = (suggestion.a as usize, suggestion.b as usize, &suggestion.pair);
+    let (one, other) = (&event.people[a], &event.people[b]);
+    let reasons = shared_reasons(one, other, &event.complements, pair, company);
     let scores = [pair.mutual(), pair.of, pair.to, pair.coverage];
     Row {
-        a: event.ids[a as usize],
-        b: event.ids[b as usize],
+        id,
+        a: event.ids[a],
+        b: event.ids[b],
         scores: scores.map(|score| (score * UNITS).round() as i64),
-        parts: packed::document(|out| parts(out, &scorer.parts(&pair))),
+        parts: packed::document(|out| parts(out, &scorer.parts(pair))),
         reasons: packed::document(|out| {
             Json::list(out, &reasons, |out, said| Json::text(out, said))
         }),
@@ -172,10 +179,10 @@ const KEEP: &str = concat!(
 
 /// Fresh ids, of randomness that is read at once: asked of the server one by one they would cost as much as an
 /// index does. In order, so that the indexes on them grow at their end.
-fn fresh_ids(count: usize) -> Outcome<Vec<pgrx::Uuid>> {
+pub fn fresh_ids(count: usize) -> Result<Vec<pgrx::Uuid>, Error> {
     let mut bytes = vec![[0; 16]; count];
     getrandom::fill(bytes.as_flattened_mut())
-        .map_err(|error| Failure(Error::Worker(format!("no randomness: {error}"))))?;
+        .map_err(|error| Error::Worker(format!("no randomness: {error}")))?;
     let id = |bytes| Builder::from_random_bytes(bytes).into_uuid().into_bytes();
     let mut ids: Vec<pgrx::Uuid> =
         bytes.into_iter().map(|bytes| pgrx::Uuid::from_bytes(id(bytes))).collect();
@@ -183,18 +190,22 @@ fn fresh_ids(count: usize) -> Outcome<Vec<pgrx::Uuid>> {
     Ok(ids)
 }
 
-fn arguments(run: &Run, rows: &[Row], ids: &[pgrx::Uuid]) -> Vec<DatumWithOid<'static>> {
-    let ids_of = |of: fn(&Row) -> pgrx::Uuid| rows.iter().map(of).collect::<Ids>();
+/// Writes a batch of rows by one of the statements; how many changed.
+fn write(sql: &'static str, run: &Run, rows: &[Row]) -> Outcome<usize> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let ids = |of: fn(&Row) -> pgrx::Uuid| rows.iter().map(of).collect::<Ids>();
     let scores = |at: usize| rows.iter().map(|row| row.scores[at]).collect::<Decimals<DECIMALS>>();
     let documents = |of: fn(&Row) -> &Vec<u8>| rows.iter().map(of).collect::<Documents>();
-    vec![
+    let arguments = [
         run.event_id.into(),
         run.algorithm.name().into(),
         run.now.into(),
         run.until.into(),
-        ids.iter().copied().collect::<Ids>().into(),
-        ids_of(|row| row.a).into(),
-        ids_of(|row| row.b).into(),
+        ids(|row| row.id).into(),
+        ids(|row| row.a).into(),
+        ids(|row| row.b).into(),
         scores(0).into(),
         scores(1).into(),
         scores(2).into(),
@@ -203,18 +214,8 @@ fn arguments(run: &Run, rows: &[Row], ids: &[pgrx::Uuid]) -> Vec<DatumWithOid<'s
         documents(|row| &row.reasons).into(),
         MOST_SUGGESTED.into(),
         (COOL_DOWN_HOURS as i32).into(),
-    ]
-}
-
-/// Writes rows by one of the statements; how many changed.
-fn write(sql: &'static str, run: &Run, rows: &[Row]) -> Outcome<usize> {
-    let ids = fresh_ids(rows.len())?;
-    let mut changed = 0;
-    for (rows, ids) in rows.chunks(BATCH).zip(ids.chunks(BATCH)) {
-        pgrx::check_for_interrupts!();
-        changed += db::execute(sql, &arguments(run, rows, ids))?;
-    }
-    Ok(changed)
+    ];
+    db::execute(sql, &arguments)
 }
 
 /// Writes suggestions, in order of their pairs; how many rows changed. Runs as the owner of the data.
