@@ -445,11 +445,13 @@ CREATE FUNCTION convene_private.store_fits(p_events uuid[], p_sponsors uuid[], p
 DECLARE
     stored bigint;
 BEGIN
+    -- In the select list arrays are taken apart side by side; in FROM each of them would be written away first.
     -- To look for a conflict takes an insert an eighth longer, and is for nothing as long as no other worker is at the same pairs.
     IF p_first THEN
         BEGIN
             INSERT INTO convene.sponsorship_matches (event_id, sponsor_id, score, overlap_metrics, sponsor_rev, event_rev, fingerprint)
-            SELECT * FROM unnest(p_events, p_sponsors, p_scores, p_metrics, p_sponsor_revs, p_event_revs, p_fingerprints);
+            SELECT unnest(p_events), unnest(p_sponsors), unnest(p_scores), unnest(p_metrics), unnest(p_sponsor_revs),
+                   unnest(p_event_revs), unnest(p_fingerprints);
             RETURN cardinality(p_events)::bigint;
         EXCEPTION WHEN unique_violation THEN
             NULL;
@@ -457,7 +459,8 @@ BEGIN
     END IF;
     INSERT INTO convene.sponsorship_matches AS m
            (event_id, sponsor_id, score, overlap_metrics, sponsor_rev, event_rev, fingerprint)
-    SELECT * FROM unnest(p_events, p_sponsors, p_scores, p_metrics, p_sponsor_revs, p_event_revs, p_fingerprints)
+    SELECT unnest(p_events), unnest(p_sponsors), unnest(p_scores), unnest(p_metrics), unnest(p_sponsor_revs),
+           unnest(p_event_revs), unnest(p_fingerprints)
     ON CONFLICT (event_id, sponsor_id) DO UPDATE
     SET score = excluded.score, overlap_metrics = excluded.overlap_metrics, sponsor_rev = excluded.sponsor_rev,
         event_rev = excluded.event_rev, fingerprint = excluded.fingerprint, computed_at = excluded.computed_at, retired_at = NULL
