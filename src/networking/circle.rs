@@ -6,7 +6,7 @@ use convene_engine::networking::{Algorithm, COOL_DOWN_HOURS, MOST_SUGGESTED, Tie
 use convene_engine::pairs::Excluded;
 use pgrx::prelude::*;
 
-use super::people::Event;
+use super::people::Who;
 use crate::db;
 use crate::error::Outcome;
 
@@ -68,13 +68,13 @@ pub struct Circle {
 }
 
 /// The ties of one person, or of everybody. Runs as the owner of the data.
-pub fn circle(event: &Event, only: Option<u32>) -> Outcome<Circle> {
+pub fn circle(who: &Who, only: Option<u32>) -> Outcome<Circle> {
     let of = match only {
-        Some(person) => vec![event.persons[person as usize]],
-        None => event.persons.clone(),
+        Some(person) => vec![who.persons[person as usize]],
+        None => who.persons.clone(),
     };
     let mut near = contacts(of)?;
-    let known = |person: &pgrx::Uuid| only.is_none() && event.by_person.contains_key(person);
+    let known = |person: &pgrx::Uuid| only.is_none() && who.by_person.contains_key(person);
     let mut between: Vec<pgrx::Uuid> =
         near.iter().map(|(_, other, _)| *other).filter(|other| !known(other)).collect();
     between.sort_unstable();
@@ -85,17 +85,17 @@ pub fn circle(event: &Event, only: Option<u32>) -> Outcome<Circle> {
     // Whoever is not of the event gets an index behind them.
     let mut outside: HashMap<pgrx::Uuid, u32> = HashMap::new();
     let mut node = |person: pgrx::Uuid| {
-        if let Some(index) = event.by_person.get(&person) {
+        if let Some(index) = who.by_person.get(&person) {
             return *index;
         }
-        let next = (event.ids.len() + outside.len()) as u32;
+        let next = (who.ids.len() + outside.len()) as u32;
         *outside.entry(person).or_insert(next)
     };
     let mut edges = |list: &[Contact]| -> Vec<(u32, u32)> {
         list.iter().map(|(a, b, _)| (node(*a), node(*b))).collect()
     };
     let (all, met, here) = (edges(&near), edges(&met), edges(&here));
-    let people = event.ids.len();
+    let people = who.ids.len();
     let inside = |(a, b): &(u32, u32)| (*a as usize) < people && (*b as usize) < people;
     Ok(Circle {
         ties: Ties::new(people, &all, &met, only),
@@ -150,20 +150,20 @@ const APART: &str = apart_sql!("true", "true", "true");
 /// The pairs that may not be, of one person or of everybody; in contact is met already as far as the
 /// graph goes. Runs as the owner of the data.
 pub fn apart(
-    event: &Event,
+    who: &Who,
     only: Option<u32>,
     algorithm: Algorithm,
     circle: &Circle,
     now: TimestampWithTimeZone,
 ) -> Outcome<Excluded> {
     let general =
-        [event.id.into(), now.into(), MOST_SUGGESTED.into(), (COOL_DOWN_HOURS as i32).into()];
+        [who.event_id.into(), now.into(), MOST_SUGGESTED.into(), (COOL_DOWN_HOURS as i32).into()];
     let pair = |row: &db::Row<'_>| -> Outcome<Option<(u32, u32)>> {
-        Ok(event.index(row.want(1)?).zip(event.index(row.want(2)?)))
+        Ok(who.index(row.want(1)?).zip(who.index(row.want(2)?)))
     };
     let rows = match only {
         Some(person) => {
-            let own = [event.ids[person as usize].into(), event.persons[person as usize].into()];
+            let own = [who.ids[person as usize].into(), who.persons[person as usize].into()];
             let arguments: Vec<_> = general.into_iter().chain(own).collect();
             db::read(APART_OF_ONE, &arguments, pair)?
         }
@@ -171,5 +171,5 @@ pub fn apart(
     };
     let in_contact = (algorithm == Algorithm::Graph).then_some(&circle.contacts);
     let pairs = rows.into_iter().flatten().chain(in_contact.into_iter().flatten().copied());
-    Ok(Excluded::new(event.ids.len(), pairs))
+    Ok(Excluded::new(who.ids.len(), pairs))
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::circle::{apart, circle};
 use super::context::Context;
-use super::people::{self, Event};
+use super::people::{self, Event, Who};
 use super::store::{self, Row};
 use crate::auth::{self, Caller};
 use crate::db;
@@ -141,13 +141,15 @@ fn generate(
     store::hold_alone(event_id)?;
     let expired = store::expire(event_id, None, now)?;
     let context = Context::read(event_id)?;
-    let event = people::load(event_id, &context.state, context.weights)?;
-    let circle = circle(&event, None)?;
-    let excluded = apart(&event, None, algorithm, &circle, now)?;
-    let there = standing(&event)?;
+    let loading = people::load(event_id, &context.state, context.weights)?;
+    let who = &loading.who;
+    let circle = circle(who, None)?;
+    let excluded = apart(who, None, algorithm, &circle, now)?;
+    let there = standing(who)?;
     // What is to be replaced counts for nobody.
     let open = if replace { vec![] } else { there.open };
     let until = store::lives_until(event_id, now)?;
+    let event = loading.wait()?;
     let read = started.elapsed();
 
     let (met, company) = (context.met_before(), context.company());
@@ -158,7 +160,7 @@ fn generate(
     let computed = started.elapsed();
 
     let run = store::Run { event_id, algorithm, now, until };
-    let over = if replace { left_over(&work.event, &there.rows, &plan) } else { vec![] };
+    let over = if replace { left_over(&work.event.who, &there.rows, &plan) } else { vec![] };
     let withdrawn = store::withdraw(over, now)?;
     let (changed, instead) = write(&work, &plan, &run, &there.rows)?;
     let ms = |time: std::time::Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
@@ -192,7 +194,7 @@ fn write(
         pgrx::check_for_interrupts!();
         let (old, new): (Vec<Row>, Vec<Row>) =
             batch.into_iter().partition(|row| there.contains_key(&(row.a, row.b)));
-        changed += store::keep(run, &old)? + store::add(run, &new)?;
+        changed += db::portion(|| Ok(store::keep(run, &old)? + store::add(run, &new)?))?;
     }
     Ok((changed, job.wait()?))
 }
@@ -207,23 +209,23 @@ struct Standing {
     rows: There,
 }
 
-fn standing(event: &Event) -> Outcome<Standing> {
+fn standing(who: &Who) -> Outcome<Standing> {
     const STANDING: &str = "
         SELECT m.attendee_1_id, m.attendee_2_id, m.status = 'suggested', m.id FROM convene.matches m
          WHERE m.event_id = $1 AND m.status IN ('suggested', 'expired')";
     let (mut open, mut rows) = (Vec::new(), HashMap::new());
-    db::stream(STANDING, &[event.id.into()], CHUNK, |row| {
+    db::stream(STANDING, &[who.event_id.into()], CHUNK, |row| {
         let (a, b, stands) = (row.want(1)?, row.want(2)?, row.want(3)?);
         rows.insert((a, b), (row.want(4)?, stands));
-        open.extend(event.index(a).zip(event.index(b)).filter(|_| stands));
+        open.extend(who.index(a).zip(who.index(b)).filter(|_| stands));
         Ok(())
     })?;
     Ok(Standing { open, rows })
 }
 
 /// The rows of suggestions that stand and are not among those made now.
-fn left_over(event: &Event, there: &There, plan: &Plan) -> Vec<pgrx::Uuid> {
-    let pair = |one: &Suggestion| (event.ids[one.a as usize], event.ids[one.b as usize]);
+fn left_over(who: &Who, there: &There, plan: &Plan) -> Vec<pgrx::Uuid> {
+    let pair = |one: &Suggestion| (who.ids[one.a as usize], who.ids[one.b as usize]);
     let again: HashSet<_> = plan.suggestions.iter().map(pair).collect();
     let over = there.iter().filter(|(pair, (_, stands))| *stands && !again.contains(*pair));
     let mut ids: Vec<pgrx::Uuid> = over.map(|(_, (id, _))| *id).collect();
@@ -247,10 +249,10 @@ fn report(work: &Work, plan: &Plan, instead: Option<&Outlook>) -> Value {
         balanced["estimated"] = json!(true);
     }
     json!({
-        "event_id": work.event.id.to_string(),
+        "event_id": work.event.who.event_id.to_string(),
         "algorithm": work.algorithm.name(),
         "strategy": work.asked.strategy.name(),
-        "attendees": work.event.ids.len(),
+        "attendees": work.event.who.ids.len(),
         "suggested": plan.suggestions.len(),
         "mean_score": rounded(work.event.mean.1),
         "top_k": outlook(&plan.top_k),

@@ -144,10 +144,10 @@ fn generate(asked: &Asked, now: TimestampWithTimeZone) -> Outcome<Vec<(pgrx::Uui
 fn answer(asked: &Asked, now: TimestampWithTimeZone) -> Outcome<Option<Answer>> {
     let event_id = asked.attendee.event_id;
     let context = Context::read(event_id)?;
-    let event = people::load(event_id, &context.state, context.weights)?;
-    let Some(of) = event.index(asked.attendee.id) else { return Ok(None) };
-    let circle = circle(&event, Some(of))?;
-    let excluded = apart(&event, Some(of), asked.algorithm, &circle, now)?;
+    let event = people::load(event_id, &context.state, context.weights)?.wait()?;
+    let Some(of) = event.who.index(asked.attendee.id) else { return Ok(None) };
+    let circle = circle(&event.who, Some(of))?;
+    let excluded = apart(&event.who, Some(of), asked.algorithm, &circle, now)?;
     let (weights, mean) = event.mean;
     let scorer = Scorer::new(
         &event.crowd,
@@ -177,7 +177,8 @@ fn describe(
     best: &[(u32, Pair)],
     context: &Context,
 ) -> Outcome<(Vec<Found>, Vec<Row>)> {
-    let ids: Vec<pgrx::Uuid> = best.iter().map(|(other, _)| event.ids[*other as usize]).collect();
+    let ids: Vec<pgrx::Uuid> =
+        best.iter().map(|(other, _)| event.who.ids[*other as usize]).collect();
     let names = db::read(NAMES, &[ids.into()], |row| {
         Ok((row.want::<pgrx::Uuid>(1)?, (row.get(2)?, row.get(3)?, row.get(4)?)))
     })?;
@@ -186,7 +187,7 @@ fn describe(
     let mut fresh = store::fresh_ids(best.len())?.into_iter();
     let mut rows = Vec::new();
     let found = best.iter().filter_map(|(other, pair)| {
-        let id = event.ids[*other as usize];
+        let id = event.who.ids[*other as usize];
         let at = names.binary_search_by_key(&id, |(id, _)| *id).ok()?;
         let (name, title, works_for) = names[at].1.clone();
         let them = &event.people[*other as usize];

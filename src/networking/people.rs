@@ -5,27 +5,42 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use convene_engine::Stop;
 use convene_engine::networking::{Complements, Crowd, Profile, Role, Scorer, Stage, Weights};
 
 use crate::db::{self, Row};
 use crate::error::Outcome;
-use crate::{parallel, settings};
+use crate::parallel::{self, Job};
+use crate::settings;
 
 /// Rows fetched at a time.
 const CHUNK: i64 = 2_000;
 /// From so many people on features are made on the pool.
 const MANY: usize = 500;
 
-/// The people of an event. A person is an index from here on; ids ascend with it.
-pub struct Event {
+/// Who takes part in an event. A person is an index from here on; ids ascend with it.
+pub struct Who {
     /// The event.
-    pub id: pgrx::Uuid,
+    pub event_id: pgrx::Uuid,
     /// Attendees.
     pub ids: Vec<pgrx::Uuid>,
     /// Their index by the person they are: the profile, or the attendee where none is known.
     pub by_person: HashMap<pgrx::Uuid, u32>,
     /// The person behind each.
     pub persons: Vec<pgrx::Uuid>,
+}
+
+impl Who {
+    /// The index of an attendee; `None` for somebody who does not take part.
+    pub fn index(&self, attendee: pgrx::Uuid) -> Option<u32> {
+        self.ids.binary_search(&attendee).ok().map(|at| at as u32)
+    }
+}
+
+/// The people of an event, and what they said.
+pub struct Event {
+    /// Who they are.
+    pub who: Arc<Who>,
     /// What they said.
     pub people: Vec<Profile>,
     /// Which offers meet which wants.
@@ -37,13 +52,20 @@ pub struct Event {
 }
 
 impl Event {
-    /// The index of an attendee; `None` for somebody who does not take part.
-    pub fn index(&self, attendee: pgrx::Uuid) -> Option<u32> {
-        self.ids.binary_search(&attendee).ok().map(|at| at as u32)
+    fn new(
+        who: Arc<Who>,
+        people: Vec<Profile>,
+        complements: Complements,
+        weights: Weights,
+    ) -> Self {
+        let people = Profile::tidy_all(people);
+        let crowd = Crowd::new(&people, &complements);
+        let mean = (weights, Scorer::mean_of(&crowd, weights));
+        Self { who, people, complements, crowd, mean }
     }
 
     fn bytes(&self) -> usize {
-        self.crowd.bytes() + self.ids.len() * 600
+        self.crowd.bytes() + self.people.len() * 600
     }
 }
 
@@ -57,24 +79,46 @@ thread_local! {
     static CACHE: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The people of an event as the snapshot sees them: kept, or read and kept. Runs as the owner of
-/// the data.
-pub fn load(event_id: pgrx::Uuid, state: &str, weights: Weights) -> Outcome<Arc<Event>> {
-    let kept = CACHE.with_borrow_mut(|cache| {
-        let at = cache.iter().position(|kept| {
-            kept.event.id == event_id && kept.state == state && kept.event.mean.0 == weights
-        })?;
-        let found = cache.remove(at);
-        let event = Arc::clone(&found.event);
-        cache.push(found);
-        Some(event)
-    });
-    if let Some(event) = kept {
-        return Ok(event);
+/// An event on its way: who takes part is known, what they said is being made features of.
+pub struct Loading {
+    /// Who they are.
+    pub who: Arc<Who>,
+    state: String,
+    event: Made,
+}
+
+enum Made {
+    /// Kept from before, or small.
+    Here(Arc<Event>),
+    /// On the pool.
+    There(Job<Arc<Event>>),
+}
+
+impl Loading {
+    /// The event, which is kept for the next time.
+    pub fn wait(self) -> Outcome<Arc<Event>> {
+        let event = match self.event {
+            Made::Here(event) => event,
+            Made::There(job) => job.wait()?,
+        };
+        keep(Kept { state: self.state, event: Arc::clone(&event) });
+        Ok(event)
     }
-    let event = Arc::new(read(event_id, weights)?);
-    keep(Kept { state: state.to_owned(), event: Arc::clone(&event) });
-    Ok(event)
+}
+
+/// The people of an event as the snapshot sees them: kept, or read. Runs as the owner of the data.
+pub fn load(event_id: pgrx::Uuid, state: &str, weights: Weights) -> Outcome<Loading> {
+    let same = |kept: &&Kept| {
+        let event = &kept.event;
+        event.who.event_id == event_id && kept.state == state && event.mean.0 == weights
+    };
+    let kept =
+        CACHE.with_borrow(|cache| cache.iter().find(same).map(|kept| Arc::clone(&kept.event)));
+    let (who, event) = match kept {
+        Some(event) => (Arc::clone(&event.who), Made::Here(event)),
+        None => read(event_id, weights)?,
+    };
+    Ok(Loading { who, state: state.to_owned(), event })
 }
 
 fn keep(kept: Kept) {
@@ -83,7 +127,7 @@ fn keep(kept: Kept) {
         return;
     }
     CACHE.with_borrow_mut(|cache| {
-        cache.retain(|old| old.event.id != kept.event.id);
+        cache.retain(|old| old.event.who.event_id != kept.event.who.event_id);
         cache.push(kept);
         while cache.iter().map(|kept| kept.event.bytes()).sum::<usize>() > most {
             cache.remove(0);
@@ -108,7 +152,7 @@ const COMPLEMENTS: &str = "
       FROM convene.goal_complements g WHERE g.event_id = $1 OR g.event_id IS NULL
      ORDER BY g.event_id NULLS FIRST, g.looking_for, g.can_offer";
 
-fn read(event_id: pgrx::Uuid, weights: Weights) -> Outcome<Event> {
+fn read(event_id: pgrx::Uuid, weights: Weights) -> Outcome<(Arc<Who>, Made)> {
     let complements = db::read(COMPLEMENTS, &[event_id.into()], |row| {
         Ok((row.want::<String>(1)?, row.want::<String>(2)?, row.want::<f64>(3)?))
     })?;
@@ -121,35 +165,17 @@ fn read(event_id: pgrx::Uuid, weights: Weights) -> Outcome<Event> {
         Ok(())
     })?;
     let by_person = persons.iter().copied().zip(0..).collect();
-    let (people, complements, crowd, mean) = features(people, complements, weights)?;
-    Ok(Event {
-        id: event_id,
-        ids,
-        by_person,
-        persons,
-        people,
-        complements,
-        crowd,
-        mean: (weights, mean),
-    })
-}
-
-fn features(
-    people: Vec<Profile>,
-    complements: Complements,
-    weights: Weights,
-) -> Outcome<(Vec<Profile>, Complements, Crowd, f64)> {
+    let who = Arc::new(Who { event_id, ids, by_person, persons });
     let few = people.len() < MANY;
-    let make = move || {
-        let people = Profile::tidy_all(people);
-        let crowd = Crowd::new(&people, &complements);
-        let mean = Scorer::mean_of(&crowd, weights);
-        (people, complements, crowd, mean)
+    let of_event = Arc::clone(&who);
+    let make = move || Arc::new(Event::new(of_event, people, complements, weights));
+    let event = if few {
+        Made::Here(make())
+    } else {
+        let make = move |_: &Stop| Ok(make());
+        Made::There(parallel::start("reading what people want", &Stop::default(), make)?)
     };
-    if few {
-        return Ok(make());
-    }
-    parallel::run("reading what people want", move |_| Ok(make()))
+    Ok((who, event))
 }
 
 fn profile(row: &Row<'_>) -> Outcome<Profile> {

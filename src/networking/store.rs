@@ -50,8 +50,8 @@ pub fn row(
     let scores = [pair.mutual(), pair.of, pair.to, pair.coverage];
     Row {
         id,
-        a: event.ids[a],
-        b: event.ids[b],
+        a: event.who.ids[a],
+        b: event.who.ids[b],
         scores: scores.map(|score| (score * UNITS).round() as i64),
         parts: packed::document(|out| parts(out, &scorer.parts(pair))),
         reasons: packed::document(|out| {
@@ -261,9 +261,10 @@ pub fn ids(event: &Event, of: u32, others: &[u32]) -> Outcome<HashMap<pgrx::Uuid
           JOIN convene.matches m ON m.event_id = $1 AND m.attendee_1_id = least(p.other, $3)
                                 AND m.attendee_2_id = greatest(p.other, $3)
          WHERE m.status = 'suggested'";
-    let others: Vec<pgrx::Uuid> = others.iter().map(|other| event.ids[*other as usize]).collect();
-    let me = event.ids[of as usize];
-    let found = db::read(IDS, &[event.id.into(), others.into(), me.into()], |row| {
+    let others: Vec<pgrx::Uuid> =
+        others.iter().map(|other| event.who.ids[*other as usize]).collect();
+    let me = event.who.ids[of as usize];
+    let found = db::read(IDS, &[event.who.event_id.into(), others.into(), me.into()], |row| {
         Ok((row.want(1)?, row.want(2)?))
     })?;
     Ok(found.into_iter().collect())
