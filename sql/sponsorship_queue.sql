@@ -397,7 +397,8 @@ DECLARE
 BEGIN
     SELECT array_agg(p.id), array_agg(p.sponsor_id), array_agg(p.event_id) INTO taken, sponsors, events
     FROM (SELECT q.id, q.sponsor_id, q.event_id FROM convene.fit_recalc_queue q
-          WHERE q.status = 'pending' AND q.available_at <= clock_timestamp() AND num_nonnulls(q.sponsor_id, q.event_id) > 0
+          WHERE q.status = 'pending' AND q.attempts >= 0 AND q.available_at <= clock_timestamp()
+            AND num_nonnulls(q.sponsor_id, q.event_id) > 0
           ORDER BY q.priority DESC, q.available_at, q.id LIMIT p_batch FOR UPDATE SKIP LOCKED) p;
     IF taken IS NULL THEN
         RETURN;
