@@ -60,13 +60,13 @@ def database(cluster, name, sizes, people):
     return made
 
 
-def median_ms(db, script):
+def median_ms(db, script, seconds=SECONDS):
     """The median time of a call in milliseconds, by pgbench's own log."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         (path / "call.sql").write_text(script)
         path.chmod(0o777)
-        db.run("pgbench", "-n", "-M", "prepared", "-c", 1, "-T", SECONDS, "-l",
+        db.run("pgbench", "-n", "-M", "prepared", "-c", 1, "-T", seconds, "-l",
                "--log-prefix", path / "log", "-f", path / "call.sql", cwd=folder)
         times = [int(line.split()[2]) / 1000 for log in path.glob("log.*") for line in log.read_text().splitlines()]
     return statistics.median(times)
