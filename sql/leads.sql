@@ -185,9 +185,9 @@ COMMENT ON COLUMN convene.crm_sync_queue.result IS 'What the worker reported';
 CREATE INDEX idx_crm_sync_queue_lead ON convene.crm_sync_queue (lead_id, crm_type, status);
 CREATE INDEX idx_crm_sync_queue_sponsor ON convene.crm_sync_queue (sponsor_id, status);
 CREATE INDEX idx_crm_sync_queue_claim ON convene.crm_sync_queue (priority DESC, available_at, id)
-    WHERE status IN ('pending', 'leased');
+    WHERE status IN ('pending', 'leased') AND attempts >= 0;
 CREATE INDEX idx_crm_sync_queue_claim_one ON convene.crm_sync_queue (crm_type, priority DESC, available_at, id)
-    WHERE status IN ('pending', 'leased');
+    WHERE status IN ('pending', 'leased') AND attempts >= 0;
 CREATE INDEX idx_crm_sync_queue_leased ON convene.crm_sync_queue (lease_until) WHERE status = 'leased';
 CREATE INDEX idx_crm_sync_queue_processed ON convene.crm_sync_queue (processed_at)
     WHERE status IN ('done', 'failed', 'cancelled');

@@ -270,7 +270,7 @@ COMMENT ON COLUMN convene.payout_queue.lease_token IS 'Fencing token: only the h
 CREATE INDEX idx_payout_queue_target ON convene.payout_queue (payout_id, status);
 CREATE INDEX idx_payout_queue_order ON convene.payout_queue (order_id);
 CREATE INDEX idx_payout_queue_claim ON convene.payout_queue (priority DESC, available_at, id)
-    WHERE status IN ('pending', 'leased');
+    WHERE status IN ('pending', 'leased') AND attempts >= 0;
 CREATE INDEX idx_payout_queue_finished ON convene.payout_queue (processed_at) WHERE status IN ('done', 'failed', 'cancelled');
 CREATE TRIGGER payout_queue_touch BEFORE UPDATE ON convene.payout_queue
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();

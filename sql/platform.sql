@@ -198,8 +198,10 @@ COMMENT ON COLUMN convene.embedding_queue.available_at IS 'Not claimed before; m
 COMMENT ON COLUMN convene.embedding_queue.payload IS 'What the holder of the lease was given, since the target may change meanwhile';
 COMMENT ON COLUMN convene.embedding_queue.lease_token IS 'Fencing token: only the holder of the present lease may finish the job';
 CREATE INDEX idx_embedding_queue_target ON convene.embedding_queue (target_id, target_kind, status);
+-- Here and in every other queue: whoever looks for a target could read all that is pending by the index for claiming, too, and would
+-- be made to by a plan that was kept since the queue was empty. Only who says that attempts >= 0, which is always so, can use it.
 CREATE INDEX idx_embedding_queue_claim ON convene.embedding_queue (priority DESC, available_at, id)
-    WHERE status IN ('pending', 'leased');
+    WHERE status IN ('pending', 'leased') AND attempts >= 0;
 CREATE INDEX idx_embedding_queue_finished ON convene.embedding_queue (processed_at) WHERE status IN ('done', 'failed');
 ALTER TABLE convene.embedding_queue ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.embedding_queue USING (false);
@@ -207,16 +209,18 @@ CREATE TRIGGER embedding_queue_touch BEFORE UPDATE ON convene.embedding_queue
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
 -- A pending job is locked and so held back until this transaction ends: no worker takes it before the new text is there.
--- A job that somebody has locked may be on its way out, so it does not count, and nobody waits for anybody.
+-- A job that somebody has locked may be on its way out, so it does not count, and nobody waits for anybody. Targets are looked up
+-- one by one, which no plan makes a scan of the queue.
 CREATE FUNCTION convene_private.enqueue_embedding(p_session_ids uuid[], p_priority integer DEFAULT 0) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     added bigint;
 BEGIN
     WITH held AS MATERIALIZED (
-        SELECT q.target_id FROM convene.embedding_queue q
-        WHERE q.target_kind = 'session' AND q.target_id = ANY (p_session_ids) AND q.status = 'pending'
-        FOR SHARE SKIP LOCKED)
+        SELECT t.id AS target_id FROM unnest(p_session_ids) t(id) CROSS JOIN LATERAL (
+            SELECT FROM convene.embedding_queue q
+            WHERE q.target_id = t.id AND q.target_kind = 'session' AND q.status = 'pending'
+            LIMIT 1 FOR SHARE SKIP LOCKED) q)
     INSERT INTO convene.embedding_queue (target_kind, target_id, event_id, priority)
     SELECT 'session', s.id, s.event_id, p_priority FROM convene.sessions s
     WHERE s.id = ANY (p_session_ids) AND NOT EXISTS (SELECT FROM held h WHERE h.target_id = s.id);
@@ -322,7 +326,7 @@ COMMENT ON COLUMN convene.outbox.payload IS 'Ids and parameters; names and addre
 COMMENT ON COLUMN convene.outbox.result IS 'What the worker reported';
 CREATE INDEX idx_outbox_target ON convene.outbox (target_id, target_kind, status);
 CREATE INDEX idx_outbox_profile ON convene.outbox (profile_id);
-CREATE INDEX idx_outbox_claim ON convene.outbox (topic, priority DESC, available_at, id) WHERE status IN ('pending', 'leased');
+CREATE INDEX idx_outbox_claim ON convene.outbox (topic, priority DESC, available_at, id) WHERE status IN ('pending', 'leased') AND attempts >= 0;
 CREATE INDEX idx_outbox_processed ON convene.outbox (processed_at) WHERE status IN ('done', 'failed', 'cancelled');
 ALTER TABLE convene.outbox ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.outbox USING (false);

@@ -384,10 +384,14 @@ BEGIN
     -- present text is can be said only while the job is held: before, a new text may come in and count on this very job.
     -- By way of arrays, each matched with a table by its index: a transition table has none, and its rows are wide.
     SELECT array_agg(n.session_id), array_agg(n.source_text) INTO targets, texts FROM new_rows n;
+    IF targets IS NULL THEN
+        RETURN NULL;
+    END IF;
     WITH held AS (SELECT w.id, w.target_id, t.source_text
-                  FROM unnest(targets, texts) t(session_id, source_text)
-                  JOIN convene.embedding_queue w ON w.target_id = t.session_id AND w.target_kind = 'session' AND w.status = 'pending'
-                  FOR UPDATE OF w SKIP LOCKED)
+                  FROM unnest(targets, texts) t(session_id, source_text) CROSS JOIN LATERAL (
+                      SELECT q.id, q.target_id FROM convene.embedding_queue q
+                      WHERE q.target_id = t.session_id AND q.target_kind = 'session' AND q.status = 'pending'
+                      FOR UPDATE SKIP LOCKED) w)
     SELECT array_agg(h.id), array_agg(h.target_id), array_agg(h.source_text) INTO jobs, targets, texts FROM held h;
     IF jobs IS NOT NULL THEN
         UPDATE convene.embedding_queue q SET status = 'done', processed_at = now()

@@ -354,8 +354,6 @@ COMMENT ON COLUMN convene.fit_recalc_queue.lease_token IS 'Of queues whose claim
 COMMENT ON COLUMN convene.fit_recalc_queue.payload IS '{"events": "all"} without ids: a worker puts every event on the market into the queue';
 CREATE INDEX idx_fit_recalc_queue_sponsor ON convene.fit_recalc_queue (sponsor_id, event_id) WHERE status = 'pending';
 CREATE INDEX idx_fit_recalc_queue_event ON convene.fit_recalc_queue (event_id) WHERE status = 'pending' AND sponsor_id IS NULL;
--- Whoever looks for a target could read all that is pending by this index, too, and would be made to by a plan that was kept since the
--- queue was empty. Only who says that attempts >= 0, which is always so, can use it: those who claim.
 CREATE INDEX idx_fit_recalc_queue_claim ON convene.fit_recalc_queue (priority DESC, available_at, id)
     WHERE status = 'pending' AND attempts >= 0;
 CREATE INDEX idx_fit_recalc_queue_processed ON convene.fit_recalc_queue (processed_at) WHERE status IN ('done', 'failed');

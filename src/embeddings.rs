@@ -77,7 +77,7 @@ const PENDING: &str = "
       FROM convene.embedding_queue q
       JOIN convene.sessions s ON s.id = q.target_id
       LEFT JOIN convene.session_embeddings e ON e.session_id = s.id
-     WHERE q.status = 'pending' AND q.target_kind = 'session'
+     WHERE q.status = 'pending' AND q.attempts >= 0 AND q.target_kind = 'session'
        AND q.available_at <= pg_catalog.now()
        AND (e.embedding_model IS NULL OR e.embedding_model = $2)
      ORDER BY q.priority DESC, q.available_at, q.id

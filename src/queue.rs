@@ -28,6 +28,10 @@ macro_rules! park_sql {
 /// ran out. Several pending rows of one target count as one; the rest are done with it. A row that
 /// an open transaction enqueued or confirmed is locked by it and stays for later.
 ///
+/// That `attempts` is not negative, which is always so, lets this and nothing else use the index for
+/// claiming: whoever looks for a target would read all that is pending by it, if a plan was kept
+/// since the queue was empty.
+///
 /// A queue whose target has other columns says so: which columns make the target, which of them is
 /// reported, what becomes of the further rows of a target, and what else makes a row `q` claimable.
 macro_rules! claim_sql {
@@ -45,7 +49,8 @@ macro_rules! claim_sql {
             " FROM ",
             $table,
             " q
-                WHERE ((status = 'pending' AND available_at <= pg_catalog.now())
+                WHERE attempts >= 0
+                  AND ((status = 'pending' AND available_at <= pg_catalog.now())
                    OR (status = 'leased' AND lease_until < pg_catalog.now()))
                   AND (",
             $when,

@@ -9,6 +9,7 @@ import pytest
 
 from lib.access import as_role, expect_error
 from lib.factory import add_sessions, make_event, vector_text
+from lib.statistics import tuples_read
 
 pytestmark = pytest.mark.embeddings
 NATIVE = "convene-hash-v1"
@@ -71,6 +72,22 @@ def test_new_sessions_and_changed_texts_wait_once(conn):
         assert statuses(conn)["pending"] == 1
     conn.execute("DELETE FROM convene.sessions WHERE id = %s", [event.sessions[0]])
     assert statuses(conn) == {"done": 4}
+
+
+def test_a_change_finds_its_session_and_reads_nothing_else_of_the_queue(conn):
+    """Even by plans that were made when the queue was empty; its vector ends its job in the same way."""
+    event = make_event(conn, "many", sessions=100)
+    conn.execute("TRUNCATE convene.embedding_queue")
+    before = tuples_read(conn, "convene.embedding_queue")
+    for number in range(100):
+        retitle(conn, event, number, "Anew")
+    text = conn.execute("SELECT convene_private.session_text(title, description, topics) FROM convene.sessions WHERE id = %s",
+                        [event.sessions[0]]).fetchone()[0]
+    conn.execute(PUT, [event.sessions[0], event.id, vector_text(vector()), text, NATIVE])
+    after = tuples_read(conn, "convene.embedding_queue")
+    read = {name: after[name] - before[name] for name in after}
+    assert read["idx_embedding_queue_claim"] == 0 and read["in sequence"] == 0 and read["idx_embedding_queue_target"] <= 200
+    assert statuses(conn) == {"pending": 99, "done": 1}
 
 
 def test_a_waiting_job_that_an_open_transaction_confirms_is_not_handed_out_early(fresh_db, conn):

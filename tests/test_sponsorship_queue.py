@@ -11,6 +11,7 @@ from lib.access import as_role, expect_error
 from lib.factory import ident, make_world
 from lib.fits import WORK, add_event, add_sponsor, check, drain, entries, matches, waiting
 from lib.fits import conn, pair, vectors  # noqa: F401 - fixtures
+from lib.statistics import tuples_read
 
 
 @pytest.fixture
@@ -103,16 +104,6 @@ def test_a_statement_of_many_rows_queues_each_once_with_less_urgency(conn):
         (uuid.UUID(conn.execute("SELECT md5('7')").fetchone()[0]),)]
 
 
-def tuples_read(conn):
-    """Entries of the queue that were read, by index and in sequence."""
-    conn.execute("SELECT pg_stat_force_next_flush()")
-    read = dict(conn.execute("SELECT indexrelname, idx_tup_read FROM pg_stat_all_indexes"
-                             " WHERE relid = 'convene.fit_recalc_queue'::regclass").fetchall())
-    read["in sequence"] = conn.execute("SELECT seq_tup_read FROM pg_stat_all_tables"
-                                       " WHERE relid = 'convene.fit_recalc_queue'::regclass").fetchone()[0]
-    return read
-
-
 def test_a_change_finds_its_target_and_reads_nothing_else_of_the_queue(fresh_db):
     """Even by plans that were made when the queue was empty."""
     with fresh_db.connect() as conn:
@@ -120,12 +111,12 @@ def test_a_change_finds_its_target_and_reads_nothing_else_of_the_queue(fresh_db)
         conn.execute("INSERT INTO convene.events (id, title, status) SELECT md5(n::text)::uuid, 'E', 'published' FROM generate_series(1, 100) n")
         conn.execute("INSERT INTO convene.sponsor_profiles (sponsor_id) SELECT id FROM convene.sponsors")
         conn.execute("TRUNCATE convene.fit_recalc_queue")
-        before = tuples_read(conn)
+        before = tuples_read(conn, "convene.fit_recalc_queue")
         for number in range(1, 101):
             conn.execute("UPDATE convene.sponsor_profiles SET annual_budget_cents = 5 WHERE sponsor_id = md5(%s::text)::uuid", [number])
             conn.execute("UPDATE convene.sponsors SET status = 'churned' WHERE id = md5(%s::text)::uuid", [number])
             conn.execute("UPDATE convene.events SET categories = '{a}' WHERE id = md5(%s::text)::uuid", [number])
-        after = tuples_read(conn)
+        after = tuples_read(conn, "convene.fit_recalc_queue")
         read = {name: after[name] - before[name] for name in after}
         assert read["idx_fit_recalc_queue_claim"] == 0 and read["in sequence"] == 0
         assert read["idx_fit_recalc_queue_sponsor"] <= 200 and read["idx_fit_recalc_queue_event"] <= 200
