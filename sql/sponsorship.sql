@@ -287,7 +287,8 @@ CREATE TRIGGER event_embeddings_touch BEFORE UPDATE ON convene.event_embeddings
     FOR EACH ROW EXECUTE FUNCTION convene_private.touch_updated_at();
 
 -- No foreign keys: a worker that adds a million rows would check two million of them, and an event that is being computed could
--- not be cancelled meanwhile. Triggers remove the rows of what is deleted (sponsorship_queue.sql).
+-- not be cancelled meanwhile. Triggers remove the rows of what is deleted (sponsorship_queue.sql). Room in a page for one further version
+-- is enough: what people do with a match needs no more, and a new score goes into two indexes anyway.
 CREATE TABLE convene.sponsorship_matches (
     event_id uuid NOT NULL,
     sponsor_id uuid NOT NULL,
@@ -304,7 +305,7 @@ CREATE TABLE convene.sponsorship_matches (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (event_id, sponsor_id)
-) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05);
 COMMENT ON TABLE convene.sponsorship_matches IS 'How well sponsors and events fit, and what people made of it; written by the recalculation only';
 COMMENT ON COLUMN convene.sponsorship_matches.score IS '0 to 1: the sum of the contributions in overlap_metrics, rounded once';
 COMMENT ON COLUMN convene.sponsorship_matches.overlap_metrics IS 'The parts of the score, their weights and contributions';
