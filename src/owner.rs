@@ -3,13 +3,15 @@
 //! `unsafe` is needed because the server's security context is only reachable through C.
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
+
 use convene_engine::Error;
 use pgrx::pg_sys;
 
 use crate::error::{Failure, Outcome};
 
 /// The table whose existence says 'installed' and whose owner owns the data.
-const LEDGER: &std::ffi::CStr = c"schema_version";
+const LEDGER: &CStr = c"schema_version";
 
 /// Relation and owner of the version ledger, or the error that says how to make them.
 fn ledger() -> Outcome<(pg_sys::Oid, pg_sys::Oid)> {
@@ -66,47 +68,60 @@ pub fn caller_is_owner() -> Outcome<bool> {
     Ok(unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner) })
 }
 
-/// Puts the caller's security context back, on every way out.
+/// Puts the caller's parameters and then their security context back, on every way out.
 struct Switched {
-    user: pg_sys::Oid,
-    context: i32,
-    nest: i32,
+    _parameters: Nest,
+    _context: Context,
 }
 
-impl Drop for Switched {
-    fn drop(&mut self) {
-        // SAFETY: restores what `enter` saved. While an error unwinds, the settings are left to the
-        // (sub)transaction that aborts: it ends every nest level above its own.
+/// A security context, and a return to it.
+struct Context {
+    user: pg_sys::Oid,
+    bounds: i32,
+}
+
+impl Context {
+    fn current() -> Self {
+        let mut context = Self { user: pg_sys::InvalidOid, bounds: 0 };
+        // SAFETY: the two out-pointers live through the call.
         unsafe {
-            if !std::thread::panicking() {
-                pg_sys::AtEOXact_GUC(false, self.nest);
-            }
-            pg_sys::SetUserIdAndSecContext(self.user, self.context);
+            pg_sys::GetUserIdAndSecContext(&raw mut context.user, &raw mut context.bounds);
+        }
+        context
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: restores what `current` read.
+        unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.bounds) };
+    }
+}
+
+/// Ends a level of parameters of the server, and with it what was set there.
+struct Nest(i32);
+
+impl Nest {
+    fn open() -> Self {
+        // SAFETY: the guard closes the level.
+        Self(unsafe { pg_sys::NewGUCNestLevel() })
+    }
+}
+
+impl Drop for Nest {
+    fn drop(&mut self) {
+        // While an error unwinds, the parameters are left to the (sub)transaction that aborts: it ends every nest
+        // level above its own.
+        if !std::thread::panicking() {
+            // SAFETY: `open` began this level, and levels that began later have ended.
+            unsafe { pg_sys::AtEOXact_GUC(false, self.0) };
         }
     }
 }
 
-/// Nobody may change roles, make temporary tables or defer triggers.
-const RESTRICTED: u32 =
-    pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
-
-fn enter(owner: pg_sys::Oid, bounds: u32) -> Switched {
-    let mut user = pg_sys::InvalidOid;
-    let mut context = 0;
-    // SAFETY: the two out-pointers live through the call; the guard undoes both steps.
-    unsafe {
-        pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
-        let nest = pg_sys::NewGUCNestLevel();
-        let switched = Switched { user, context, nest };
-        pg_sys::SetUserIdAndSecContext(owner, context | bounds as i32);
-        set_locally(c"search_path", c"pg_catalog, pg_temp");
-        switched
-    }
-}
-
-/// Sets a parameter until the current nest level ends.
-unsafe fn set_locally(name: &std::ffi::CStr, value: &std::ffi::CStr) {
-    // SAFETY: the caller opened a nest level that it closes.
+/// Sets a parameter until the level ends that was opened last.
+fn set_locally(name: &CStr, value: &CStr) {
+    // SAFETY: two strings that live through the call, which copies them.
     unsafe {
         pg_sys::set_config_option(
             name.as_ptr(),
@@ -119,6 +134,35 @@ unsafe fn set_locally(name: &std::ffi::CStr, value: &std::ffi::CStr) {
             false,
         );
     }
+}
+
+/// Nobody may change roles, make temporary tables or defer triggers.
+const RESTRICTED: u32 =
+    pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+
+const PATH: &CStr = c"pg_catalog, pg_temp";
+
+/// Pins the path, unless it is pinned, as it is inside every function that API roles call: setting it anew would cost
+/// as much as looking a row up, since the server then looks all its schemas up again.
+fn pin_path() {
+    // SAFETY: the server's own copy of the value, read before anything can change it.
+    let is_pinned = unsafe {
+        let path = pg_sys::GetConfigOption(c"search_path".as_ptr(), true, false);
+        !path.is_null() && CStr::from_ptr(path) == PATH
+    };
+    if !is_pinned {
+        set_locally(c"search_path", PATH);
+    }
+}
+
+fn enter(owner: pg_sys::Oid, bounds: u32) -> Switched {
+    let context = Context::current();
+    // Whatever of the owner's runs meanwhile leaves no parameter changed for the caller.
+    let parameters = Nest::open();
+    // SAFETY: the guard goes back to what was.
+    unsafe { pg_sys::SetUserIdAndSecContext(owner, context.bounds | bounds as i32) };
+    pin_path();
+    Switched { _parameters: parameters, _context: context }
 }
 
 /// Runs `work` as the owner of the data, under a pinned `search_path`, unable to change roles.
@@ -143,10 +187,16 @@ pub fn with_owner_refreshing<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T>
     result
 }
 
-/// Sets a parameter of the server until the enclosing [`with_owner`] ends, on every way out of it.
-pub fn set_within_owner(name: &std::ffi::CStr, value: &std::ffi::CStr) {
-    // SAFETY: `with_owner` opened a nest level that it closes.
-    unsafe { set_locally(name, value) }
+/// Runs `work` with parameters of the server set to these values.
+pub fn with_settings<T>(
+    settings: &[(&CStr, &CStr)],
+    work: impl FnOnce() -> Outcome<T>,
+) -> Outcome<T> {
+    let _nest = Nest::open();
+    for (name, value) in settings {
+        set_locally(name, value);
+    }
+    work()
 }
 
 /// Refuses everyone who has not the rights of the data's owner.

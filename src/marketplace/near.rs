@@ -11,7 +11,7 @@ use crate::db::{self, Row};
 use crate::embeddings::numbers;
 use crate::error::{Failure, OrRaise, Outcome, invalid, required, share, within};
 use crate::install::vector_schema;
-use crate::owner::{set_within_owner, with_owner};
+use crate::owner::{with_owner, with_settings};
 
 /// A vector that others are compared with, and the model that it is of.
 struct Query {
@@ -130,18 +130,20 @@ fn search<T>(
     else {
         return compare(None);
     };
-    set(c"hnsw.ef_search", &ef_search.to_string());
-    set(c"hnsw.iterative_scan", "relaxed_order");
-    // The planner takes an index for dear where it has not seen how large the vectors are.
-    set(c"enable_seqscan", "off");
-    set(c"enable_sort", "off");
-    let near = db::read_once(
-        &indexed(place, query, candidates, half)?,
-        &[query.vector.clone().into()],
-        |row| Ok((row.want::<pgrx::Uuid>(1)?, row.want::<f64>(2)?)),
-    )?;
-    set(c"enable_seqscan", "on");
-    set(c"enable_sort", "on");
+    let ef_search = std::ffi::CString::new(ef_search.to_string()).unwrap_or_default();
+    let settings = [
+        (c"hnsw.ef_search", &*ef_search),
+        (c"hnsw.iterative_scan", c"relaxed_order"),
+        // The planner takes an index for dear where it has not seen how large the vectors are.
+        (c"enable_seqscan", c"off"),
+        (c"enable_sort", c"off"),
+    ];
+    let sql = indexed(place, query, candidates, half)?;
+    let near = with_settings(&settings, || {
+        db::read_once(&sql, &[query.vector.clone().into()], |row| {
+            Ok((row.want::<pgrx::Uuid>(1)?, row.want::<f64>(2)?))
+        })
+    })?;
     let farthest = near.iter().map(|(_, similarity)| *similarity).fold(f64::INFINITY, f64::min);
     let found = compare(Some(near.into_iter().map(|(id, _)| id).collect()))?;
     // Enough, or all that are near enough. Otherwise too many of them do not count (a sponsor that
@@ -150,12 +152,6 @@ fn search<T>(
         return Ok(found);
     }
     compare(None)
-}
-
-fn set(name: &std::ffi::CStr, value: &str) {
-    if let Ok(value) = std::ffi::CString::new(value) {
-        set_within_owner(name, &value);
-    }
 }
 
 // Finding the model -----------------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
 use convene_engine::scheduling::Span;
 use convene_engine::scheduling::free::{Calendar, Obstacle};
+use pgrx::datum::Date;
 use pgrx::prelude::*;
 
-use super::calendars::{self, Look, Person, local, windows_sql};
+use super::calendars::{self, ALWAYS, Look, Person, local, windows_sql};
 use super::moments::{finite, now as moment_of_now};
 use crate::auth;
 use crate::db;
@@ -25,43 +26,34 @@ fn check_meeting_availability(
 }
 
 /// This is asked for every slot that a page shows, and most of what it costs is to set a query up: so a small one, and
-/// others only for those who said when they have time. Bookings of a person are apart, so the first that ends after the
-/// beginning is the only one that can be in the way.
+/// others only for those whom their own words could keep. Bookings of a person are apart, so the first that ends
+/// after the beginning is the only one that can be in the way.
 const CHECK: &str = "
-    SELECT a.event_id, coalesce(a.profile_id, a.id), coalesce(a.profile_id = $5 AND a.status <> 'cancelled', false),
-           n.max_meetings_per_day, n.availability_slots <> '[]',
-           CASE WHEN a.status = 'cancelled'
-                  OR (SELECT lower(b.during) < $3 FROM convene.meeting_bookings b
+    SELECT a.event_id, a.profile_id, a.status <> 'cancelled',
+           CASE WHEN (SELECT lower(b.during) < $3 FROM convene.meeting_bookings b
                        WHERE b.person_id = coalesce(a.profile_id, a.id) AND b.active AND upper(b.during) > $2
                          AND (b.held_until IS NULL OR b.held_until > $4)
-                       ORDER BY upper(b.during) LIMIT 1) THEN 'busy'
-                WHEN n.max_meetings_per_day = 0
-                  OR (n.max_meetings_per_day > 0
-                      AND EXISTS (SELECT FROM convene.meeting_day_counts c
-                                   WHERE c.person_id = coalesce(a.profile_id, a.id) AND c.meetings >= n.max_meetings_per_day
-                                     AND c.day BETWEEN ($2 AT TIME ZONE 'UTC')::date - 1 AND ($2 AT TIME ZONE 'UTC')::date + 1))
-                THEN 'perhaps full' ELSE 'free' END
+                       ORDER BY upper(b.during) LIMIT 1) THEN -1
+                ELSE (SELECT CASE WHEN n.availability_slots = '[]' THEN n.max_meetings_per_day ELSE 0 END
+                        FROM convene.networking_preferences n WHERE n.attendee_id = a.id) END
       FROM convene.attendees a
-      LEFT JOIN convene.networking_preferences n ON n.attendee_id = a.id AND n.event_id = a.event_id
      WHERE a.id = $1";
 
 /// An attendee as far as the time that was asked about is concerned.
 struct Asked {
     event_id: pgrx::Uuid,
-    person_id: pgrx::Uuid,
-    own: bool,
+    profile_id: Option<pgrx::Uuid>,
+    attends: bool,
     time: Time,
-    cap: Option<i32>,
-    has_windows: bool,
 }
 
-/// What takes an attendee's time, apart from when they said that they have any.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What takes an attendee's time.
 enum Time {
-    /// A meeting, a hold, or they do not attend.
+    /// A meeting, or a hold.
     Busy,
-    /// Nothing, but a day that could be the one, whatever the time zone, is full.
-    PerhapsFull,
+    /// No meeting; but a day takes no more than so many: none, without a closer look, for those who said when they
+    /// have time.
+    Limited(i32),
     /// Nothing.
     Free,
 }
@@ -83,32 +75,60 @@ fn check(
         let times = start.zip(end).filter(|(from, until)| micros(*from) < micros(*until));
         let (from, until) = times.unwrap_or((idle, idle));
         let moment = now.unwrap_or(idle);
-        let arguments =
-            [id.into(), from.into(), until.into(), moment.into(), caller.person().into()];
-        let asked = db::read_one(CHECK, &arguments, |row| {
-            Ok(Asked {
-                event_id: row.want(1)?,
-                person_id: row.want(2)?,
-                own: row.want(3)?,
-                cap: row.get(4)?,
-                has_windows: row.get(5)?.unwrap_or(false),
-                time: match row.want::<String>(6)?.as_str() {
-                    "free" => Time::Free,
-                    "perhaps full" => Time::PerhapsFull,
-                    _ => Time::Busy,
-                },
-            })
-        })?;
+        let asked = asked(id, (from, until), moment)?;
         let asked = asked.ok_or_else(|| caller.refuse("attendee", id))?;
-        if !caller.is_service() && !asked.own && !managed(asked.event_id)? {
+        let own = asked.attends && caller.person().is_some() && asked.profile_id == caller.person();
+        if !caller.is_service() && !own && !managed(asked.event_id)? {
             return Err(caller.refuse("attendee", id));
         }
         let wanted = span(start, end)?;
         required(now, "p_now")?;
-        Ok(asked.time != Time::Busy
-            && !is_full(&asked, from, moment)?
-            && (!asked.has_windows || windows(id)?.is_free(wanted.0, wanted.1)))
+        Ok(asked.attends
+            && match asked.time {
+                Time::Busy => false,
+                Time::Limited(cap) => {
+                    !may_be_full(asked.profile_id.unwrap_or(id), from, cap)?
+                        || limits(id, from, moment)?.is_free(wanted.0, wanted.1)
+                }
+                Time::Free => true,
+            })
     })
+}
+
+fn asked(
+    id: pgrx::Uuid,
+    (from, until): (TimestampWithTimeZone, TimestampWithTimeZone),
+    now: TimestampWithTimeZone,
+) -> Outcome<Option<Asked>> {
+    db::read_one(CHECK, &[id.into(), from.into(), until.into(), now.into()], |row| {
+        Ok(Asked {
+            event_id: row.want(1)?,
+            profile_id: row.get(2)?,
+            attends: row.want(3)?,
+            time: match row.get::<i32>(4)? {
+                Some(-1) => Time::Busy,
+                Some(cap) => Time::Limited(cap),
+                None => Time::Free,
+            },
+        })
+    })
+}
+
+/// Whether a day that could be the one, whatever the time zone, takes no more.
+fn may_be_full(person: pgrx::Uuid, from: TimestampWithTimeZone, cap: i32) -> Outcome<bool> {
+    const FULL: &str = "
+        SELECT 1 FROM convene.meeting_day_counts c
+         WHERE c.person_id = $1 AND c.day BETWEEN $2 AND $3 AND c.meetings >= $4";
+    let (first, last) = days_around(from);
+    let arguments = [person.into(), first.into(), last.into(), cap.into()];
+    Ok(cap == 0 || !db::read(FULL, &arguments, |_| Ok(()))?.is_empty())
+}
+
+/// The days beside the one of a moment in UTC: they and what lies between hold its day in every zone.
+fn days_around(at: TimestampWithTimeZone) -> (Date, Date) {
+    const DAY: i64 = 86_400_000_000;
+    let day = micros(at).div_euclid(DAY) as i32; // An eight-byte count of microseconds has few enough days.
+    (Date::saturating_from_raw(day - 1), Date::saturating_from_raw(day + 1))
 }
 
 fn managed(event_id: pgrx::Uuid) -> Outcome<bool> {
@@ -117,44 +137,34 @@ fn managed(event_id: pgrx::Uuid) -> Outcome<bool> {
     Ok(!db::read(MANAGED, &[event_id.into()], |_| Ok(()))?.is_empty())
 }
 
-/// Whether the day takes no more. Expired holds stay in the counts of days until the person's next booking, so they are
-/// taken off.
-fn is_full(
-    asked: &Asked,
+/// What somebody said of their time, as a calendar that is empty otherwise. Expired holds stay in the counts of days
+/// until the person's next booking, so they are taken off.
+fn limits(
+    attendee_id: pgrx::Uuid,
     from: TimestampWithTimeZone,
-    moment: TimestampWithTimeZone,
-) -> Outcome<bool> {
-    const HAD: &str = "
-        SELECT (c.meetings - (SELECT count(*) FROM convene.meeting_bookings h
-                               WHERE h.person_id = c.person_id AND h.held_until <= $4 AND h.day = c.day))::int
-          FROM convene.events e
-          JOIN convene.meeting_day_counts c ON c.person_id = $1 AND c.day = ($3 AT TIME ZONE e.time_zone)::date
-         WHERE e.id = $2";
-    let Some(cap) = asked.cap.filter(|_| asked.time == Time::PerhapsFull) else { return Ok(false) };
-    if cap == 0 {
-        return Ok(true);
-    }
-    let arguments = [asked.person_id.into(), asked.event_id.into(), from.into(), moment.into()];
-    let had = db::read_one(HAD, &arguments, |row| row.want::<i32>(1))?;
-    Ok(had.unwrap_or(0) >= cap)
-}
-
-/// The times that somebody gave, as a calendar that is empty otherwise.
-fn windows(attendee_id: pgrx::Uuid) -> Outcome<Calendar> {
-    const WINDOWS: &str = concat!(
-        "SELECT u.starts, u.ends
+    now: TimestampWithTimeZone,
+) -> Outcome<Calendar> {
+    const LIMITS: &str = concat!(
+        "SELECT n.availability_slots <> '[]', w.starts, w.ends,
+                n.max_meetings_per_day = 0 OR c.meetings - (
+                  SELECT count(*) FROM convene.meeting_bookings h
+                   WHERE h.person_id = c.person_id AND h.held_until <= $3 AND h.day = c.day) >= n.max_meetings_per_day
            FROM convene.networking_preferences n
+           JOIN convene.attendees a ON a.id = n.attendee_id
            JOIN convene.events e ON e.id = n.event_id
           CROSS JOIN LATERAL ",
         windows_sql!("n.availability_slots", "e.time_zone"),
-        " u WHERE n.attendee_id = $1"
+        " w
+           LEFT JOIN convene.meeting_day_counts c
+             ON c.person_id = coalesce(a.profile_id, a.id) AND c.day = ($2 AT TIME ZONE e.time_zone)::date
+          WHERE n.attendee_id = $1"
     );
-    let found = db::read_one(WINDOWS, &[attendee_id.into()], |row| {
-        let starts: Vec<TimestampWithTimeZone> = row.want(1)?;
-        let ends: Vec<TimestampWithTimeZone> = row.want(2)?;
-        Ok(starts.into_iter().map(micros).zip(ends.into_iter().map(micros)).collect())
+    let found = db::read_one(LIMITS, &[attendee_id.into(), from.into(), now.into()], |row| {
+        let windows = if row.want(1)? { Some(calendars::spans(row, 2)?) } else { None };
+        let is_full: bool = row.get(4)?.unwrap_or(false);
+        Ok(Calendar { busy: vec![], windows, full: if is_full { vec![ALWAYS] } else { vec![] } })
     })?;
-    Ok(Calendar { busy: vec![], windows: found, full: vec![] })
+    Ok(found.unwrap_or_default())
 }
 
 /// A time that has a beginning and an end after it.

@@ -12,6 +12,9 @@ use crate::programme::{micros, moment};
 /// How far ahead a hint looks for a free time, in microseconds.
 const HINT_AHEAD: i64 = 14 * 86_400_000_000;
 
+/// All time there is.
+pub const ALWAYS: Span = (i64::MIN, i64::MAX);
+
 /// Local windows of an attendee as moments; the zone is that of the event. An end that is not after its start is on
 /// the next day; a window that the clocks skip is none.
 macro_rules! windows_sql {
@@ -125,7 +128,8 @@ pub struct Look {
     pub sessions: bool,
 }
 
-fn spans(row: &Row<'_>, from: usize) -> Outcome<Vec<Span>> {
+/// What two columns of arrays say: beginnings, and the ends to them.
+pub fn spans(row: &Row<'_>, from: usize) -> Outcome<Vec<Span>> {
     let starts = row.get::<Vec<TimestampWithTimeZone>>(from)?.unwrap_or_default();
     let ends = row.get::<Vec<TimestampWithTimeZone>>(from + 1)?.unwrap_or_default();
     Ok(starts.into_iter().map(micros).zip(ends.into_iter().map(micros)).collect())
@@ -138,7 +142,7 @@ fn person(row: &Row<'_>, ids: &[pgrx::Uuid]) -> Outcome<Person> {
         calendar.windows = Some(spans(row, 12)?);
     }
     if cap == Some(0) {
-        calendar.full = vec![(i64::MIN, i64::MAX)];
+        calendar.full = vec![ALWAYS];
     }
     calendar.busy.extend(spans(row, 16)?);
     let meetings = row.get::<Vec<pgrx::Uuid>>(8)?.unwrap_or_default();
