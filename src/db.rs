@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::rc::Rc;
 
 use pgrx::datum::DatumWithOid;
@@ -12,6 +13,7 @@ use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData, SpiTupleTable};
 
 use crate::error::Outcome;
+use crate::owner::with_settings;
 
 thread_local! {
     /// Plans by the address of their text: every query here is a constant.
@@ -68,6 +70,26 @@ pub fn read<T>(
         let plan = plan(client, sql, args)?;
         rows(client.select(plan.as_ref(), None, args)?, map)
     })
+}
+
+/// Keys from which on it pays to plan for the very ones.
+const MANY_KEYS: usize = 100;
+
+/// As [`read`], for a look-up by keys that is dearer to plan than to run for a few: then it is planned once for all
+/// of them, by indexes however small the tables are at that moment. The server would plan it anew for each array that
+/// has fewer than the ten elements that it takes an unknown one to have.
+pub fn read_by_keys<T>(
+    keys: usize,
+    sql: &'static str,
+    args: &[DatumWithOid<'_>],
+    map: impl FnMut(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
+    const SETTINGS: [(&CStr, &CStr); 2] =
+        [(c"plan_cache_mode", c"force_generic_plan"), (c"enable_seqscan", c"off")];
+    if keys >= MANY_KEYS {
+        return read(sql, args, map);
+    }
+    with_settings(&SETTINGS, || read(sql, args, map))
 }
 
 /// Reads the first row of a query, if there is one.

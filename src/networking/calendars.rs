@@ -167,7 +167,8 @@ fn person(row: &Row<'_>, ids: &[pgrx::Uuid]) -> Outcome<Person> {
 /// The time of some attendees, in the order of their ids; those that do not exist are left out. Runs as the owner of
 /// the data. After a lock was taken, it sees what was there when the lock came.
 pub fn read(ids: &[pgrx::Uuid], look: &Look) -> Outcome<Vec<Person>> {
-    db::read(
+    db::read_by_keys(
+        ids.len(),
         CALENDARS,
         &[
             ids.to_vec().into(),

@@ -115,7 +115,8 @@ pub fn read(
 ) -> Outcome<Inputs> {
     let mut inputs = Inputs::default();
     let mut known = HashMap::new();
-    db::read(SIDES, &[sponsors.into(), events.into(), now.into()], |row| {
+    let keys = sponsors.len() + events.len();
+    db::read_by_keys(keys, SIDES, &[sponsors.into(), events.into(), now.into()], |row| {
         match row.get::<bool>(9)? {
             None => inputs.sponsors.push(sponsor(row)?),
             Some(insights) => inputs.events.push(event(row, insights, &mut known)?),
