@@ -25,7 +25,8 @@ INSERT INTO convene.fit_revisions (kind, target_id, rev) VALUES ('weights', '000
 
 -- Putting into the queue. As for embeddings: a pending entry of the target is locked, and so held back from workers until this
 -- transaction ends; where there is none to lock, an entry is added. Nobody waits for anybody, and a worker takes several entries
--- of a target as one. An entry of lower priority, or one that waits after a failure, does not do.
+-- of a target as one. An entry of lower priority, or one that waits after a failure, does not do. Targets are looked up one by
+-- one: by a plan that is kept since the queue was empty, all at once would be to read whatever is pending.
 
 CREATE FUNCTION convene_private.enqueue_sponsor_fits(p_sponsor_ids uuid[], p_reason text, p_priority integer) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -46,12 +47,13 @@ BEGIN
         RETURN 1::bigint;
     END IF;
     WITH held AS MATERIALIZED (
-        SELECT q.sponsor_id FROM convene.fit_recalc_queue q
-        WHERE q.sponsor_id = ANY (p_sponsor_ids) AND q.event_id IS NULL AND q.status = 'pending'
-          AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
-        FOR SHARE SKIP LOCKED)
+        SELECT t.id FROM unnest(p_sponsor_ids) t(id) CROSS JOIN LATERAL (
+            SELECT FROM convene.fit_recalc_queue q
+            WHERE q.sponsor_id = t.id AND q.event_id IS NULL AND q.status = 'pending'
+              AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
+            LIMIT 1 FOR SHARE SKIP LOCKED) q)
     INSERT INTO convene.fit_recalc_queue (sponsor_id, reason, priority)
-    SELECT w.id, p_reason, p_priority FROM (SELECT unnest(p_sponsor_ids) EXCEPT SELECT h.sponsor_id FROM held h) w(id);
+    SELECT w.id, p_reason, p_priority FROM (SELECT unnest(p_sponsor_ids) EXCEPT SELECT h.id FROM held h) w(id);
     GET DIAGNOSTICS added = ROW_COUNT;
     RETURN added;
 END $$;
@@ -76,12 +78,13 @@ BEGIN
         RETURN 1::bigint;
     END IF;
     WITH held AS MATERIALIZED (
-        SELECT q.event_id FROM convene.fit_recalc_queue q
-        WHERE q.event_id = ANY (p_event_ids) AND q.sponsor_id IS NULL AND q.status = 'pending'
-          AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
-        FOR SHARE SKIP LOCKED)
+        SELECT t.id FROM unnest(p_event_ids) t(id) CROSS JOIN LATERAL (
+            SELECT FROM convene.fit_recalc_queue q
+            WHERE q.event_id = t.id AND q.sponsor_id IS NULL AND q.status = 'pending'
+              AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
+            LIMIT 1 FOR SHARE SKIP LOCKED) q)
     INSERT INTO convene.fit_recalc_queue (event_id, reason, priority)
-    SELECT w.id, p_reason, p_priority FROM (SELECT unnest(p_event_ids) EXCEPT SELECT h.event_id FROM held h) w(id);
+    SELECT w.id, p_reason, p_priority FROM (SELECT unnest(p_event_ids) EXCEPT SELECT h.id FROM held h) w(id);
     GET DIAGNOSTICS added = ROW_COUNT;
     RETURN added;
 END $$;
@@ -93,11 +96,11 @@ DECLARE
     added bigint;
 BEGIN
     WITH held AS MATERIALIZED (
-        SELECT q.sponsor_id, q.event_id FROM convene.fit_recalc_queue q
-        WHERE q.sponsor_id = ANY (p_sponsor_ids) AND q.event_id = ANY (p_event_ids) AND q.status = 'pending'
-          AND (q.sponsor_id, q.event_id) IN (SELECT * FROM unnest(p_sponsor_ids, p_event_ids))
-          AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
-        FOR SHARE SKIP LOCKED)
+        SELECT t.* FROM unnest(p_sponsor_ids, p_event_ids) t(sponsor_id, event_id) CROSS JOIN LATERAL (
+            SELECT FROM convene.fit_recalc_queue q
+            WHERE q.sponsor_id = t.sponsor_id AND q.event_id = t.event_id AND q.status = 'pending'
+              AND q.priority >= p_priority AND q.available_at <= clock_timestamp()
+            LIMIT 1 FOR SHARE SKIP LOCKED) q)
     INSERT INTO convene.fit_recalc_queue (sponsor_id, event_id, reason, priority)
     SELECT DISTINCT w.sponsor_id, w.event_id, p_reason, p_priority FROM unnest(p_sponsor_ids, p_event_ids) w(sponsor_id, event_id)
     WHERE NOT EXISTS (SELECT FROM held h WHERE h.sponsor_id = w.sponsor_id AND h.event_id = w.event_id);

@@ -104,22 +104,41 @@ def test_a_statement_of_many_rows_queues_each_once_with_less_urgency(conn):
         (uuid.UUID(conn.execute("SELECT md5('7')").fetchone()[0]),)]
 
 
-def test_a_change_finds_its_target_and_reads_nothing_else_of_the_queue(fresh_db):
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_change_finds_its_target_and_reads_nothing_else_of_the_queue(fresh_db, at_once):
     """Even by plans that were made when the queue was empty."""
     with fresh_db.connect() as conn:
-        conn.execute("INSERT INTO convene.sponsors (id, company_name) SELECT md5(n::text)::uuid, 'S' FROM generate_series(1, 100) n")
-        conn.execute("INSERT INTO convene.events (id, title, status) SELECT md5(n::text)::uuid, 'E', 'published' FROM generate_series(1, 100) n")
+        conn.execute("INSERT INTO convene.sponsors (id, company_name) SELECT md5(n::text)::uuid, 'S' FROM generate_series(1, 200) n")
+        conn.execute("INSERT INTO convene.events (id, title, status) SELECT md5(n::text)::uuid, 'E', 'published' FROM generate_series(1, 200) n")
         conn.execute("INSERT INTO convene.sponsor_profiles (sponsor_id) SELECT id FROM convene.sponsors")
         conn.execute("TRUNCATE convene.fit_recalc_queue")
         before = tuples_read(conn, "convene.fit_recalc_queue")
-        for number in range(1, 101):
-            conn.execute("UPDATE convene.sponsor_profiles SET annual_budget_cents = 5 WHERE sponsor_id = md5(%s::text)::uuid", [number])
-            conn.execute("UPDATE convene.sponsors SET status = 'churned' WHERE id = md5(%s::text)::uuid", [number])
-            conn.execute("UPDATE convene.events SET categories = '{a}' WHERE id = md5(%s::text)::uuid", [number])
+        for first in range(1, 201, at_once):
+            some = [str(number) for number in range(first, first + at_once)]
+            these = "ANY (ARRAY(SELECT md5(n)::uuid FROM unnest(%s::text[]) n))"
+            conn.execute(f"UPDATE convene.sponsor_profiles SET annual_budget_cents = 5 WHERE sponsor_id = {these}", [some])
+            conn.execute(f"UPDATE convene.sponsors SET status = 'churned' WHERE id = {these}", [some])
+            conn.execute(f"UPDATE convene.events SET categories = '{{a}}' WHERE id = {these}", [some])
         after = tuples_read(conn, "convene.fit_recalc_queue")
         read = {name: after[name] - before[name] for name in after}
         assert read["idx_fit_recalc_queue_claim"] == 0 and read["in sequence"] == 0
-        assert read["idx_fit_recalc_queue_sponsor"] <= 200 and read["idx_fit_recalc_queue_event"] <= 200
+        assert read["idx_fit_recalc_queue_sponsor"] <= 400 and read["idx_fit_recalc_queue_event"] <= 400
+
+
+def test_pairs_are_found_and_nothing_else_of_the_queue_is_read(fresh_db):
+    with fresh_db.connect() as conn:
+        conn.execute("INSERT INTO convene.sponsors (id, company_name) SELECT md5(n::text)::uuid, 'S' FROM generate_series(1, 20) n")
+        conn.execute("INSERT INTO convene.events (id, title) SELECT md5(n::text)::uuid, 'E' FROM generate_series(1, 20) n")
+        conn.execute("TRUNCATE convene.fit_recalc_queue")
+        ask = """SELECT convene_private.enqueue_pair_fits(ARRAY[md5(%(s)s)::uuid, md5(%(s)s)::uuid], ARRAY[md5(%(e)s)::uuid, md5(%(f)s)::uuid], 'x', 0)"""
+        before = tuples_read(conn, "convene.fit_recalc_queue")
+        for sponsor in range(1, 21):
+            for event in range(1, 20, 2):
+                names = {"s": str(sponsor), "e": str(event), "f": str(event + 1)}
+                assert [conn.execute(ask, names).fetchone() for _ in range(2)] == [(2,), (0,)]
+        after = tuples_read(conn, "convene.fit_recalc_queue")
+        # Each pair was asked for twice, and was there the second time.
+        assert sum(after[name] - before[name] for name in after) <= 2 * 400
 
 
 def test_weights_queue_their_event_or_every_one(conn, pair):
