@@ -68,3 +68,10 @@ def expect_error(connection, code, statement, params=None, *, message=None, hint
             text = getattr(got, name) or ""
             assert re.search(pattern, text), f"{name} of {got.sqlstate} is {text!r}, which has no {pattern!r}"
     return got
+
+
+def expect_kept(connection, statement, params=None):
+    """Runs a statement that a foreign key must refuse; from PostgreSQL 18 on RESTRICT has a SQLSTATE of its own."""
+    got = sqlstate(connection, statement, params)
+    codes = {"23503", "23001"} if connection.info.server_version >= 180000 else {"23503"}
+    assert got.sqlstate in codes, f"{codes} expected, but {got} from {statement} with {params}"
