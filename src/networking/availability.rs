@@ -6,7 +6,7 @@ use pgrx::datum::Date;
 use pgrx::prelude::*;
 
 use super::calendars::{self, ALWAYS, Look, Person, local, windows_sql};
-use super::moments::{finite, now as moment_of_now};
+use super::moments::{DAY, finite, now as moment_of_now};
 use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, not_allowed, required};
@@ -126,7 +126,6 @@ fn may_be_full(person: pgrx::Uuid, from: TimestampWithTimeZone, cap: i32) -> Out
 
 /// The days beside the one of a moment in UTC: they and what lies between hold its day in every zone.
 fn days_around(at: TimestampWithTimeZone) -> (Date, Date) {
-    const DAY: i64 = 86_400_000_000;
     let day = micros(at).div_euclid(DAY) as i32; // An eight-byte count of microseconds has few enough days.
     (Date::saturating_from_raw(day - 1), Date::saturating_from_raw(day + 1))
 }

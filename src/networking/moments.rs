@@ -6,6 +6,9 @@ use pgrx::prelude::*;
 
 use crate::error::{Failure, Outcome, invalid, required};
 
+/// A day, in microseconds.
+pub const DAY: i64 = 86_400_000_000;
+
 /// When this transaction began: what `now()` says.
 pub fn now() -> TimestampWithTimeZone {
     pgrx::datum::datetime_support::transaction_timestamp()

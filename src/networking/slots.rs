@@ -6,7 +6,7 @@ use convene_engine::scheduling::{MINUTE, Span};
 use pgrx::prelude::*;
 
 use super::calendars::{self, Look};
-use super::moments::finite;
+use super::moments::{DAY, finite};
 use super::party::arrangeable;
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, required, within};
@@ -16,9 +16,7 @@ use crate::programme::{micros, moment};
 /// The most slots of an answer.
 const MOST: i32 = 200;
 /// The longest time looked at, in microseconds: a month.
-const LONGEST: i64 = 31 * 86_400_000_000;
-/// A day, for events that say nothing of their end.
-const DAY: i64 = 86_400_000_000;
+const LONGEST: i64 = 31 * DAY;
 
 /// Times when two attendees could meet.
 #[pg_extern(stable, parallel_restricted)]
@@ -98,6 +96,7 @@ fn bounds(
     );
     let now = micros(now);
     let first = given.0.unwrap_or_else(|| start.unwrap_or(now));
+    // An event that says nothing of its end is taken to last a day.
     let last = given.1.unwrap_or_else(|| end.unwrap_or(first.saturating_add(DAY)));
     if first >= last && given.0.or(given.1).is_some() {
         return invalid(
