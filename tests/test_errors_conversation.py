@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from lib.arguments import check_listed, check_well, check_wrong, filled, ids, limits, pairs
+from lib.arguments import argument_tests, filled, ids, limits
 from lib.talk import Talk
 
 pytestmark = pytest.mark.errors
@@ -41,7 +41,6 @@ CASES = {
         "p_id": ids(), "p_error": [("NULL", "22004", "p_error")], "p_lease_token": TOKEN, "p_permanent": [("NULL", "22004", "p_permanent")],
         "p_retry_after": [(f"'{after}'", "22023", "p_retry_after") for after in ("-1 second", "2 days", "170000000 years")]}),
 }
-ALL = pairs(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -58,18 +57,7 @@ def names(db):
     return {key: f"'{value}'" for key, value in told.items()}
 
 
-def test_every_argument_has_its_cases(conn):
-    check_listed(conn, CASES)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    check_well(conn, names, CASES, name)
-
-
-@pytest.mark.parametrize("name,parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
-def test_wrong_arguments(conn, names, name, parameter):
-    check_wrong(conn, names, CASES, name, parameter)
+test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wrong_arguments = argument_tests(CASES)
 
 
 @pytest.mark.parametrize("statement", [

@@ -4,7 +4,7 @@ SQL, so that anything can be said; who may call is in tests/test_steal.py."""
 import pytest
 
 from lib.access import as_role, expect_error, sqlstate
-from lib.arguments import HUGE, U, call, check_well, check_wrong, filled, pairs
+from lib.arguments import HUGE, U, argument_tests, call, filled
 from lib.crm import claim, make_leads, make_sponsor, queue
 from lib.factory import make_event
 
@@ -43,7 +43,6 @@ CASES = {
         "p_job_id": UNKNOWN, "p_error": [("NULL", "22004", "p_error")], "p_lease_token": TOKEN,
         "p_retry_after": [(f"'{wait}'", "22023", "p_retry_after") for wait in ("-1 second", "25 hours", "1 month", "-170000000 years")]}),
 }
-ALL = pairs(CASES)
 WELL = [
     "queue_crm_sync(:sponsor, 'pipedrive')", "queue_crm_sync(:sponsor, 'pipedrive', 100)",
     "queue_crm_sync(:sponsor, 'salesforce', 0, '{lead_score,lead_score,contact_info}')", "claim_crm_sync()",
@@ -66,21 +65,8 @@ def names(db):
     return {"sponsor": f"'{sponsor.id}'", "job": f"'{job.job_id}'", "token": f"'{job.lease_token}'"}
 
 
-def test_every_argument_has_its_cases(conn):
-    for name, (_, wrong) in CASES.items():
-        arguments = conn.execute("SELECT proargnames[1:pronargs] FROM pg_proc WHERE proname = %s"
-                                 " AND pronamespace = 'convene'::regnamespace", [name]).fetchone()[0]
-        assert arguments == list(wrong), name
-
-
-@pytest.mark.parametrize("name, parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
-def test_wrong_arguments(conn, names, name, parameter):
-    check_wrong(conn, names, CASES, name, parameter, hinted=True)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    check_well(conn, names, CASES, name)
+test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wrong_arguments = argument_tests(
+    CASES, hinted=lambda parameter: True)
 
 
 @pytest.mark.parametrize("statement", WELL)

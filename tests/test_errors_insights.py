@@ -3,7 +3,7 @@
 import pytest
 
 from lib.access import expect_error
-from lib.arguments import HUGE, UNKNOWN, U, check_listed, check_well, check_wrong, pairs
+from lib.arguments import HUGE, U, UNKNOWN, argument_tests
 from lib.factory import make_event
 
 pytestmark = pytest.mark.errors
@@ -30,18 +30,8 @@ def names(db):
         return {"event": f"'{make_event(connection, 'alpha', sessions=1).id}'"}
 
 
-def test_every_argument_is_listed(conn):
-    check_listed(conn, CASES, NEVER_WRONG)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_well_is_well(conn, names, name):
-    check_well(conn, names, CASES, name)
-
-
-@pytest.mark.parametrize("name, parameter", pairs(CASES))
-def test_wrong_arguments(conn, names, name, parameter):
-    check_wrong(conn, names, CASES, name, parameter, hinted=parameter != "p_event_id")
+test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wrong_arguments = argument_tests(
+    CASES, never_wrong=NEVER_WRONG, hinted=lambda parameter: parameter != "p_event_id")
 
 
 @pytest.mark.parametrize("value", ["infinity", "-infinity", "4713-06-01 BC", "294276-01-01"])

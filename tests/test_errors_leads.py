@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from lib.access import as_role, expect_error
-from lib.arguments import check_listed, check_well, check_wrong, filled, ids, limits, pairs, words
+from lib.arguments import argument_tests, filled, ids, limits, words
 from lib.factory import make_world
 from lib.leads import add_badges, add_sponsors, describe, make_lead
 
@@ -75,7 +75,6 @@ CASES = {
         "p_booth_visits => 1, p_content_downloads => 1, p_session_attendance => 1, p_messages_exchanged => 1, p_meeting_requested => true", COUNTERS),
     "lead_intent_score": ("p_interaction_count => 1", {"p_interaction_count": COUNTER}),
 }
-ALL = pairs(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -93,18 +92,8 @@ def names(db):
     return {**{key: f"'{value}'" for key, value in told.items()}, "world": alpha}
 
 
-def test_every_argument_has_its_cases(conn):
-    check_listed(conn, CASES, ["p_meeting_requested"])
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    check_well(conn, names, CASES, name)
-
-
-@pytest.mark.parametrize("name,parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
-def test_wrong_arguments(conn, names, name, parameter):
-    check_wrong(conn, names, CASES, name, parameter)
+test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wrong_arguments = argument_tests(
+    CASES, never_wrong=["p_meeting_requested"])
 
 
 @pytest.mark.parametrize("statement", [

@@ -3,7 +3,7 @@
 import pytest
 
 from lib.access import expect_error
-from lib.arguments import HUGE, check_listed, check_well, check_wrong, ids, limits, pairs
+from lib.arguments import HUGE, argument_tests, ids, limits
 from lib.factory import make_event
 from lib.market import add_sponsor, insert
 
@@ -52,18 +52,7 @@ def names(db):
     return {"event": f"'{event.id}'", "bare": f"'{bare.id}'", "sponsor": f"'{sponsor}'"}
 
 
-def test_every_argument_has_its_cases(conn):
-    check_listed(conn, CASES)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_what_is_well_is_well(conn, names, name):
-    check_well(conn, names, CASES, name)
-
-
-@pytest.mark.parametrize("name, parameter", pairs(CASES))
-def test_wrong_arguments(conn, names, name, parameter):
-    check_wrong(conn, names, CASES, name, parameter)
+test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wrong_arguments = argument_tests(CASES)
 
 
 def test_the_parts_are_named_to_whoever_names_another(conn):

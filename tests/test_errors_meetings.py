@@ -5,7 +5,7 @@ import re
 import pytest
 
 from lib.access import as_role, expect_error
-from lib.arguments import HUGE, INT, check_listed, check_well, check_wrong, ids, limits, pairs, words
+from lib.arguments import HUGE, INT, argument_tests, ids, limits, words
 from lib.factory import make_world
 
 pytestmark = pytest.mark.errors
@@ -84,7 +84,6 @@ CASES = {
     "lapse_meeting_proposals": ("p_now => now()", {"p_now": NOW}),
     "meeting_ics": ("p_meeting_id => :meeting", {"p_meeting_id": ids()}),
 }
-ALL = pairs(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -104,18 +103,8 @@ def names(db):
     return {key: f"'{value}'" for key, value in told.items()}
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    check_well(conn, names, CASES, name)
-
-
-def test_every_argument_that_can_be_wrong_has_a_case(conn):
-    check_listed(conn, CASES, ["p_follow_up", "p_from", "p_after", "p_now"])
-
-
-@pytest.mark.parametrize("name,parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
-def test_wrong_arguments(conn, names, name, parameter):
-    check_wrong(conn, names, CASES, name, parameter)
+test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wrong_arguments = argument_tests(
+    CASES, never_wrong=["p_follow_up", "p_from", "p_after", "p_now"])
 
 
 def test_another_time_than_now_is_the_services(conn, names):

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from lib.access import expect_error
-from lib.arguments import call, check_listed, check_well, check_wrong, ids, limits, pairs, words
+from lib.arguments import argument_tests, call, ids, limits, words
 from lib.factory import make_event
 from lib.matching import market, match
 
@@ -55,7 +55,6 @@ CASES = {
         "p_details": [("''", "22023", "p_details"), ("repeat('x', 5001)", "54000", "5000 characters"), (HUGE, "54000", "5000")]}),
     "enable_realtime": ("", {}),
 }
-ALL = pairs(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -70,18 +69,7 @@ def names(db):
     return {key: f"'{value}'" for key, value in told.items()}
 
 
-def test_every_argument_has_its_cases(conn):
-    check_listed(conn, CASES)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    check_well(conn, names, CASES, name)
-
-
-@pytest.mark.parametrize("name,parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
-def test_wrong_arguments(conn, names, name, parameter):
-    check_wrong(conn, names, CASES, name, parameter)
+test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wrong_arguments = argument_tests(CASES)
 
 
 @pytest.mark.parametrize("weights", [

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from lib.access import as_role, expect_error, sqlstate
-from lib.arguments import check_listed, check_well, check_wrong, filled, ids, limits, pairs, words
+from lib.arguments import argument_tests, filled, ids, limits, words
 from lib.contractors import Crowd
 from lib.factory import make_event
 
@@ -68,7 +68,6 @@ MATCHING = {
 }
 
 CASES = {**MATCHING}
-ALL = pairs(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -85,18 +84,7 @@ def names(db):
     return {**{key: f"'{value}'" for key, value in told.items()}, "crowd": crowd}
 
 
-def test_every_argument_has_its_cases(conn):
-    check_listed(conn, CASES)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    check_well(conn, names, CASES, name)
-
-
-@pytest.mark.parametrize("name,parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
-def test_wrong_arguments(conn, names, name, parameter):
-    check_wrong(conn, names, CASES, name, parameter)
+test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wrong_arguments = argument_tests(CASES)
 
 
 @pytest.mark.parametrize("statement", [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lib.access import sqlstate
-from lib.arguments import HUGE, INT, U, UNKNOWN, call, check_listed, check_well, check_wrong, filled, ids, limits, pairs, words
+from lib.arguments import HUGE, INT, U, UNKNOWN, argument_tests, call, filled, ids, limits, words
 from lib.factory import make_world
 from lib.reference import contents, refresh
 
@@ -125,7 +125,6 @@ CASES = {
             (value, "22023", f"not {value}$") for value in ("0", "-1", "16001", "2147483647", INT)],
         "p_default": [("NULL", "22004", "p_default")]}),
 }
-ALL = pairs(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -150,18 +149,11 @@ def test_every_function_has_its_cases(conn):
                      if path.name.startswith(("test_errors_", "test_ownership_install", "test_jobs")) and path != Path(__file__))
     elsewhere = {name for name in signatures - set(CASES) if re.search(rf"\b{name}\(|\"{name}\"", others)}
     assert signatures == set(CASES) | elsewhere | WITHOUT_ARGUMENTS
-    # A flag that takes all three values, and the earlier end of a window, cannot be wrong by themselves.
-    check_listed(conn, CASES, ("p_retrain", "p_from"))
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_arguments_that_are_said_to_be_well_are(conn, names, name):
-    check_well(conn, names, CASES, name)
-
-
-@pytest.mark.parametrize("name,parameter", ALL, ids=[f"{name}-{parameter}" for name, parameter in ALL])
-def test_wrong_arguments(conn, names, name, parameter):
-    check_wrong(conn, names, CASES, name, parameter)
+# A flag that takes all three values, and the earlier end of a window, cannot be wrong by themselves.
+test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wrong_arguments = argument_tests(
+    CASES, never_wrong=("p_retrain", "p_from"))
 
 
 @pytest.mark.parametrize("statement", [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.arguments import HUGE, check_listed, check_well, check_wrong, ids, limits, pairs
+from lib.arguments import HUGE, argument_tests, ids, limits
 from lib.factory import ident, make_event
 
 pytestmark = pytest.mark.errors
@@ -64,18 +64,8 @@ def names(db):
     return {"event": f"'{event.id}'", "sponsor": f"'{sponsor}'", "package": f"'{package}'"}
 
 
-def test_every_argument_has_its_cases(conn):
-    check_listed(conn, CASES, NEVER_WRONG)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_call_that_is_varied_is_well(conn, names, name):
-    check_well(conn, names, CASES, name)
-
-
-@pytest.mark.parametrize(("name", "parameter"), pairs(CASES))
-def test_wrong_arguments_are_refused_by_their_name(conn, names, name, parameter):
-    check_wrong(conn, names, CASES, name, parameter)
+test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wrong_arguments = argument_tests(
+    CASES, never_wrong=NEVER_WRONG)
 
 
 @pytest.mark.parametrize("expression", [

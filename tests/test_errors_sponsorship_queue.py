@@ -3,7 +3,7 @@
 import pytest
 
 from lib.access import as_role, expect_error
-from lib.arguments import U, check_listed, check_well, check_wrong, ids, limits, pairs, words
+from lib.arguments import U, argument_tests, ids, limits, words
 from lib.factory import ident, make_event
 
 pytestmark = pytest.mark.errors
@@ -38,18 +38,7 @@ def names(db):
     return {"event": f"'{event.id}'", "sponsor": f"'{sponsor}'"}
 
 
-def test_every_argument_has_its_cases(conn):
-    check_listed(conn, CASES)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_call_that_is_varied_is_well(conn, names, name):
-    check_well(conn, names, CASES, name)
-
-
-@pytest.mark.parametrize(("name", "parameter"), pairs(CASES))
-def test_wrong_arguments_are_refused_by_their_name(conn, names, name, parameter):
-    check_wrong(conn, names, CASES, name, parameter)
+test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wrong_arguments = argument_tests(CASES)
 
 
 def test_a_request_for_nothing_is_none(conn):

@@ -3,10 +3,12 @@
     CASES = {"function": ("p_event_id => :event, p_limit => 5", {"p_event_id": ids(), "p_limit": limits(100)})}
 
 A call that is well, and for each argument (value, SQLSTATE, what the message names). `:event` and the like stand for what the
-fixture `names` of a module knows. Arguments are written as SQL, so that anything can be said."""
+fixture `names` of a module knows. Arguments are written as SQL, so that anything can be said. `argument_tests(CASES)` makes the tests."""
 
 import re
 import uuid
+
+import pytest
 
 from .access import sqlstate
 from .reference import contents
@@ -55,12 +57,7 @@ def call(name, well, names, parameter=None, value=None):
     return f"SELECT * FROM convene.{name}({arguments})"
 
 
-def pairs(cases):
-    """Every function with every argument that can be wrong, for parametrize."""
-    return [(name, parameter) for name, (_, wrong) in cases.items() for parameter in wrong]
-
-
-def check_listed(conn, cases, never_wrong=()):
+def check_listed(conn, cases, never_wrong):
     """Every argument of these functions has its cases, but for those that cannot be wrong by themselves."""
     for name, (_, wrong) in cases.items():
         parameters = conn.execute(
@@ -75,7 +72,7 @@ def check_well(conn, names, cases, name):
         conn.execute(call(name, cases[name][0], names)).fetchall()
 
 
-def check_wrong(conn, names, cases, name, parameter, hinted=False):
+def check_wrong(conn, names, cases, name, parameter, hinted):
     """The stated code, a message that names the value, nothing half-written, and no connection lost; `hinted`: and a hint."""
     well, wrong = cases[name]
     before, process = contents(conn), conn.info.backend_pid
@@ -87,3 +84,22 @@ def check_wrong(conn, names, cases, name, parameter, hinted=False):
         assert all(len(text or "") <= 1200 for text in got), f"{parameter} => {value[:100]}: a text of {max(map(len, filter(None, got)))}"
     assert conn.info.backend_pid == process and conn.execute("SELECT 1").fetchone() == (1,)
     assert contents(conn) == before
+
+
+def argument_tests(cases, never_wrong=(), hinted=lambda parameter: False):
+    """The three tests of a module of cases, to be named by it: all arguments have theirs, the calls that are varied are
+    well, and what is wrong is refused; with a hint for those parameters of which `hinted` says so."""
+    pairs = [(name, parameter) for name, (_, wrong) in cases.items() for parameter in wrong]
+
+    def listed(conn):
+        check_listed(conn, cases, never_wrong)
+
+    @pytest.mark.parametrize("name", cases)
+    def well(conn, names, name):
+        check_well(conn, names, cases, name)
+
+    @pytest.mark.parametrize(("name", "parameter"), pairs)
+    def wrong(conn, names, name, parameter):
+        check_wrong(conn, names, cases, name, parameter, hinted(parameter))
+
+    return listed, well, wrong
