@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Throw-away clusters, each in a directory of its own that holds data, socket and log; no TCP port is opened.
+# Throw-away clusters, each in a directory of its own that holds data, socket and log; no TCP port is opened. Another checkout's
+# clusters are others, whatever their names.
 # Usage: scripts/cluster.sh start NAME [setting=value]... | stop NAME | psql NAME [argument]... | dir NAME
 . "$(dirname "$0")/lib.sh"
 need_server
@@ -7,7 +8,7 @@ need_server
 # The server's user must reach the place, and the socket's path must fit into 107 bytes.
 base_directory() {
   local base=${TMPDIR:-/tmp}
-  if [ ${#base} -gt 60 ] || ! as_server_user test -x "$base"; then base=/tmp; fi
+  if [ ${#base} -gt 50 ] || ! as_server_user test -x "$base"; then base=/tmp; fi
   echo "${base%/}"
 }
 
@@ -15,7 +16,8 @@ base_directory() {
 command=$1 name=$2
 shift 2
 [[ $name =~ ^[a-z0-9-]{1,24}$ ]] || die "a cluster's name has 1 to 24 of a-z, 0-9 and -, not '$name'"
-dir=$(base_directory)/convene-$name-$UID
+checkout=$(cksum <<<"$ROOT")
+dir=$(base_directory)/convene-$name-$UID-${checkout%% *}
 data=$dir/data
 
 running() { as_server_user "$PG_BIN/pg_ctl" -D "$data" status >/dev/null 2>&1; }
