@@ -165,6 +165,27 @@ def test_the_contacts_of_others_are_told_from_five_up_and_counted_from_ten_up(co
     assert {row.other for row in preview(conn, event, 0, algorithm="graph_based")} == {event.people[1].id}
 
 
+def test_what_is_kept_of_a_pair_is_the_same_whichever_of_the_two_asked(conn):
+    """The common contacts of a pair are in its row, too, where the one with the higher id asked for it."""
+    event = make_event(conn, "either", sessions=0, attendees=8)
+    for person in range(8):
+        want(conn, event, person, ["a"], ["b"])
+    pair = sorted((0, 1), key=lambda person: event.people[person].id)
+    for common in range(2, 8):
+        for side in pair:
+            match(conn, event, side, common, "mutual_accepted")
+    for algorithm in ("hybrid", "graph_based"):
+        kept = []
+        for asks in pair:
+            with conn.transaction(force_rollback=True):
+                row = next(row for row in generate(conn, event, asks, algorithm=algorithm)
+                           if row["other_attendee_id"] in {event.people[side].id for side in pair})
+                kept.append(conn.execute("SELECT compatibility_score, score_1, score_2, coverage, score_parts, match_reasons"
+                                         " FROM convene.matches WHERE id = %s", [row["match_id"]]).fetchone())
+                assert kept[-1][0] == row["compatibility_score"]
+        assert kept[0] == kept[1] and "There are people who are in touch with both" in kept[1][5]
+
+
 def test_sparse_people_do_not_take_the_top(conn):
     """The rule of the design: what is unknown counts as the event's mean."""
     event = market(conn, "sparse", 120, silent=0.0)

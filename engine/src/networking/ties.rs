@@ -25,7 +25,7 @@ pub struct Ties {
 impl Ties {
     /// Ties of `people` people from their contacts. `contacts` are pairs of nodes, the first
     /// `people` of which are the people; `met` are pairs of people. With `only`, the ties of that
-    /// one person.
+    /// one person, from either side.
     #[must_use]
     pub fn new(
         people: usize,
@@ -45,9 +45,16 @@ impl Ties {
             let here: Vec<u32> = all.iter().copied().filter(|p| (*p as usize) < people).collect();
             for a in here.iter().filter(|a| only.is_none_or(|only| only == **a)) {
                 for b in here.iter().filter(|b| *b != a) {
-                    let tie = of[*a as usize].entry(*b).or_default();
-                    tie.closeness += worth;
-                    tie.common += 1;
+                    let mut ties = |of: &mut BTreeMap<u32, Tie>, to: u32| {
+                        let tie = of.entry(to).or_default();
+                        tie.closeness += worth;
+                        tie.common += 1;
+                    };
+                    ties(&mut of[*a as usize], *b);
+                    // A row is of the lower of the two, whoever asked for it.
+                    if only.is_some() {
+                        ties(&mut of[*b as usize], *a);
+                    }
                 }
             }
         }

@@ -230,6 +230,20 @@ fn weights_are_refused_by_name() {
 }
 
 #[test]
+fn the_ties_of_one_person_are_the_same_from_both_sides() {
+    let contacts = [(0, 2), (1, 2), (2, 3), (0, 4), (1, 4), (3, 0)];
+    let all = Ties::new(4, &contacts, &[(1, 3)], None);
+    for only in 0..4 {
+        let ties = Ties::new(4, &contacts, &[(1, 3)], Some(only));
+        for other in (0..4).filter(|other| *other != only) {
+            let (one, other) = (only as usize, other as usize);
+            assert_eq!(ties.between(one, other), all.between(one, other));
+            assert_eq!(ties.between(other, one), all.between(other, one));
+        }
+    }
+}
+
+#[test]
 fn reasons_by_hand() {
     let crowd = Crowd::new(&[founder(), investor()], &complements());
     let contacts: Vec<(u32, u32)> = (2..12).flat_map(|n| [(0, n), (1, n)]).collect();
