@@ -180,7 +180,7 @@ COMMENT ON COLUMN convene.meetings.place IS 'Room and table in lower case; null:
 COMMENT ON COLUMN convene.meetings.status IS 'proposed: takes the time of the proposer only, until expires_at; scheduled, confirmed, in_progress: takes the time of both and the place; completed: still counts for the day';
 COMMENT ON COLUMN convene.meetings.proposed_by IS 'Whose proposal it is or was; filled in with attendee_1 where a proposal names nobody';
 COMMENT ON COLUMN convene.meetings.expires_at IS 'End of a proposal; means nothing once it is confirmed. Filled in: in 48 hours, at the latest when it would begin';
-COMMENT ON COLUMN convene.meetings.cancelled_by IS 'Null: not cancelled, or by neither of the two';
+COMMENT ON COLUMN convene.meetings.cancelled_by IS 'Who called it off; null: nobody did, it ended with its match, or it was neither of the two';
 COMMENT ON COLUMN convene.meetings.notes_1 IS 'Private to attendee_1, as feedback_1 is; the others with a number likewise';
 CREATE INDEX idx_meetings_event ON convene.meetings (event_id, scheduled_start);
 CREATE INDEX idx_meetings_match ON convene.meetings (match_id);

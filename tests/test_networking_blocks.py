@@ -35,8 +35,8 @@ def block(conn, event, blocker=0, blocked=1, way="function"):
                      [event.people[blocker].sub, event.people[blocked].sub])
 
 
-def meeting(conn, event, status="scheduled", hours=2):
-    ids = [event.people[0].id, event.people[1].id]
+def meeting(conn, event, status="scheduled", hours=2, one=0, other=1):
+    ids = [event.people[one].id, event.people[other].id]
     return conn.execute(
         """INSERT INTO convene.meetings (event_id, attendee_1_id, attendee_2_id, title, scheduled_start, scheduled_end, status, proposed_by)
            VALUES (%s, %s, %s, 't', now() + %s * interval '1 hour', now() + %s * interval '1 hour' + interval '15 min', %s, %s) RETURNING id""",
@@ -208,6 +208,28 @@ def test_the_blocked_person_sees_what_a_declined_one_sees(conn, pair):
             reports = conn.execute("SELECT count(*) FROM convene.person_reports").fetchone()[0]
             seen.append((rows, refusal, blocks, reports))
     assert seen[0] == seen[1] and seen[0][2:] == (0, 0)
+
+
+@pytest.mark.parametrize("hours", [-3, 0, 3])
+@pytest.mark.parametrize("status", ["proposed", "scheduled", "confirmed", "in_progress", "completed", "cancelled", "no_show"])
+def test_of_meetings_the_blocked_person_sees_what_a_declined_one_sees(conn, pair, status, hours):
+    """To come, going on and over."""
+    made = [match(conn, pair, *two, "mutual_accepted") for two in ((0, 1), (2, 3))]
+    held = []
+    for two, of in zip(((0, 1), (2, 3)), made):
+        held.append(meeting(conn, pair, status, hours - 0.1, *two))
+        conn.execute("UPDATE convene.meetings SET match_id = %s WHERE id = %s", [of, held[-1]])
+    block(conn, pair)
+    with as_role(conn, "authenticated", pair.people[2].sub):
+        conn.execute("SELECT convene.decline_match(%s)", [made[1]])
+    seen = []
+    for me, of in ((1, held[0]), (3, held[1])):
+        with as_role(conn, "authenticated", pair.people[me].sub):
+            columns = "status, cancelled_by, cancelled_at IS NULL, completed_at IS NULL, expires_at IS NULL"
+            row = conn.execute(f"SELECT {columns} FROM convene.meetings WHERE id = %s", [of]).fetchone()
+            listed = conn.execute("SELECT status FROM convene.get_meetings(%s) WHERE meeting_id = %s", [pair.people[me].id, of]).fetchall()
+            seen.append((row, listed))
+    assert seen[0] == seen[1]
 
 
 def test_only_for_oneself_and_only_somebody_at_the_same_event(conn, pair):

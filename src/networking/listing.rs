@@ -71,8 +71,9 @@ fn get_meetings(
     TableIterator::new(meetings(asked, p_from, p_limit, p_after, p_now).or_raise())
 }
 
-/// $6: whether the caller is the person, to whom their feedback and notes are shown. What is open between two of whom
-/// one blocked the other is shown to neither.
+/// $6: whether the caller is the person, to whom their feedback and notes are shown. What is to come between two of whom
+/// one blocked the other is shown to neither. What a block leaves as it is stays in the list, whatever moment is asked
+/// for: it would stay after a match was declined, too.
 const MEETINGS: &str = "
     SELECT g.id, g.match_id, o.id, o.full_name, o.job_title, o.company_name, g.title, g.meeting_type,
            g.scheduled_start, g.scheduled_end, g.duration_minutes, g.location_type, g.location_details, g.status,
@@ -87,7 +88,7 @@ const MEETINGS: &str = "
        AND ($4::uuid IS NULL OR (g.scheduled_start, g.id) >
             (SELECT x.scheduled_start, x.id FROM convene.meetings x
               WHERE x.id = $4 AND $1 IN (x.attendee_1_id, x.attendee_2_id)))
-       AND ($5 OR g.status NOT IN ('proposed', 'scheduled', 'confirmed', 'in_progress')
+       AND ($5 OR g.status NOT IN ('proposed', 'scheduled', 'confirmed') OR g.scheduled_end <= pg_catalog.now()
             OR NOT EXISTS (SELECT FROM convene.person_blocks b
                             WHERE (b.blocker_profile, b.blocked_profile) IN ((a.profile_id, o.profile_id),
                                                                              (o.profile_id, a.profile_id))))

@@ -222,15 +222,16 @@ fn propose(part: &Part, wish: &Wish, now: TimestampWithTimeZone) -> Outcome<pgrx
     meetings::propose(part.match_id, part.attendee_id, wish.start, minutes, now)
 }
 
-/// What is over stays as it was. Meetings first, then their match: the order in which everybody locks them.
+/// What is over stays as it was. Nobody is named, as a block names nobody: the two must not be told apart. Meetings
+/// first, then their match: the order in which everybody locks them.
 const CANCEL_MEETINGS: &str = "
-    UPDATE convene.meetings g SET status = 'cancelled', cancelled_by = $2
+    UPDATE convene.meetings g SET status = 'cancelled', cancelled_by = NULL
      WHERE g.match_id = $1 AND g.status IN ('proposed', 'scheduled', 'confirmed')
        AND g.scheduled_end > pg_catalog.now()";
 
 fn decline(part: &Part) -> Outcome<pgrx::JsonB> {
     hold(part)?;
-    db::execute(CANCEL_MEETINGS, &[part.match_id.into(), part.attendee_id.into()])?;
+    db::execute(CANCEL_MEETINGS, &[part.match_id.into()])?;
     let now = pgrx::datum::datetime_support::transaction_timestamp();
     let found = locked(part, now)?;
     let status = found.status.after(MatchEvent::Decline, found.over)?;
