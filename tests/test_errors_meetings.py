@@ -12,9 +12,12 @@ pytestmark = pytest.mark.errors
 
 NOW = [("NULL", "22004", "p_now")]
 TIMES = {"p_start_time": [("NULL", "22004", "p_start_time"), ("'infinity'", "22023", "p_start_time is infinite"),
-                          ("'2031-05-05 10:30Z'", "22023", "2031-05-05T10:30:00"), ("'2031-05-05 11:00Z'", "22023", "not after")],
+                          ("'2031-05-05 10:30Z'", "22023", "2031-05-05T10:30:00"), ("'2031-05-05 11:00Z'", "22023", "not after"),
+                          ("'0001-01-01 00:00Z BC'", "22023", "too long ago")],
          "p_end_time": [("NULL", "22004", "p_end_time"), ("'-infinity'", "22023", "p_end_time is infinite"),
-                        ("'2031-05-05 10:00Z'", "22023", "p_end_time"), ("'2031-05-05 09:00Z'", "22023", "p_end_time")]}
+                        ("'2031-05-05 10:00Z'", "22023", "p_end_time"), ("'2031-05-05 09:00Z'", "22023", "p_end_time"),
+                        ("'294276-12-31 23:59Z'", "22023", "p_end_time 294276.* is too far ahead"),
+                        ("'10000-01-01 00:00Z'", "22023", "p_end_time")]}
 MINUTES = [(value, "22023", f"p_duration_minutes must be between 1 and 480, not {value}$") for value in ("0", "-1", "481", "2147483647", INT)]
 AHEAD = [("NULL", "22004", "p_start_time"), ("'infinity'", "22023", "infinite"), ("'-infinity'", "22023", "infinite"),
          ("now()", "22023", "not ahead"), ("'2020-01-01'", "22023", "2020-01-01"), ("'294276-12-31 23:59Z'", "22023", "too far ahead")]
@@ -64,7 +67,9 @@ CASES = {
         " p_break_minutes => 5, p_room => 'Hall', p_rules => '{}', p_now => now()", {
             "p_event_id": ids(), "p_tables": limits(10_000, "p_tables")[1:], "p_slot_minutes": limits(480, "p_slot_minutes"),
             "p_from": [("'infinity'", "22023", "p_from"), ("'2031-05-05 09:00Z'", "22023", "not after"), ("'2021-01-01'", "54000", "500 slots")],
-            "p_to": [("'-infinity'", "22023", "p_to"), ("'2031-05-05 08:00Z'", "22023", "p_to"), ("'2031-05-05 08:10Z'", "22023", "no slot")],
+            "p_to": [("'-infinity'", "22023", "p_to"), ("'2031-05-05 08:00Z'", "22023", "p_to"), ("'2031-05-05 08:10Z'", "22023", "no slot"),
+                     ("'294276-12-31 23:59Z'", "22023", "too far ahead"), ("'9999-12-31'", "54000", "500 slots"),
+                     ("'9999-12-31', p_from => '0001-01-01'", "54000", "500 slots")],
             "p_break_minutes": [("NULL", "22004", "p_break_minutes"), ("-1", "22023", "-1$"), ("481", "22023", "481$")],
             "p_room": [("''", "22023", '""'), ("'  '", "22023", "p_room"), (HUGE, "22023", "10000000")],
             "p_rules": [("NULL", "22004", "p_rules"), ("'[]'", "22023", "p_rules"), ("'{\"vetos\": []}'", "22023", '"vetos"'),
@@ -80,7 +85,7 @@ CASES = {
     "publish_meeting_schedule": ("p_draft_id => :draft, p_only_unbooked => false, p_now => now()", {
         "p_draft_id": ids() + [(":discarded", "55000", "discarded")], "p_only_unbooked": [("NULL", "22004", "p_only_unbooked")], "p_now": NOW}),
     "discard_meeting_schedule": ("p_draft_id => :draft", {"p_draft_id": ids() + [(":published", "55000", "published")]}),
-    "send_meeting_reminders": ("p_now => now()", {"p_now": NOW}),
+    "send_meeting_reminders": ("p_now => now()", {"p_now": NOW + [("'infinity'", "22023", "p_now is infinite"), ("'-infinity'", "22023", "p_now")]}),
     "lapse_meeting_proposals": ("p_now => now()", {"p_now": NOW}),
     "meeting_ics": ("p_meeting_id => :meeting", {"p_meeting_id": ids()}),
 }

@@ -92,21 +92,26 @@ pub fn read(order: &Order) -> Outcome<Plan> {
 /// The day of each slot as an index, and the days as counted from the first of January 2000.
 type Days = (Vec<u32>, Vec<i32>);
 
-/// Without `p_from` and `p_to` an event of several days has slots between the hours at which it begins and ends.
+/// Without `p_from` and `p_to` an event of several days has slots between the hours at which it begins and ends. Slots
+/// are made one by one, from the first that is not over, until there are too many: centuries have millions of them.
 const SLOTS: &str = "
-    SELECT s.at, s.at + pg_catalog.make_interval(mins => $4), (s.at AT TIME ZONE e.time_zone)::date - '2000-01-01'::date
-      FROM (SELECT e.time_zone, greatest(coalesce($2, e.start_at), $6) AS since, coalesce($3, e.end_at) AS until,
-                   (e.start_at AT TIME ZONE e.time_zone)::time AS opens, (e.end_at AT TIME ZONE e.time_zone)::time AS closes,
-                   coalesce($2, e.start_at) AS first
-              FROM convene.events e WHERE e.id = $1) e
-     CROSS JOIN LATERAL pg_catalog.generate_series(e.first, e.until - pg_catalog.make_interval(mins => $4),
-                                                   pg_catalog.make_interval(mins => $4 + $5)) s(at)
-     WHERE s.at >= e.since
-       AND ($2 IS NOT NULL OR $3 IS NOT NULL OR e.opens >= e.closes
-            OR ((s.at AT TIME ZONE e.time_zone)::time >= e.opens
-                AND ((s.at + pg_catalog.make_interval(mins => $4)) AT TIME ZONE e.time_zone)::time
-                    BETWEEN e.opens AND e.closes))
-     ORDER BY s.at LIMIT 501";
+    SELECT t.at, t.at + pg_catalog.make_interval(mins => $4), (t.at AT TIME ZONE t.time_zone)::date - '2000-01-01'::date
+      FROM (SELECT s.at, s.time_zone
+              FROM (SELECT e.*, pg_catalog.generate_series(
+                             e.first + pg_catalog.make_interval(secs => (60 * e.step * pg_catalog.ceil(
+                               extract(epoch FROM greatest(e.since - e.first, '0')) / (60 * e.step)))::float8),
+                             e.until - pg_catalog.make_interval(mins => $4), pg_catalog.make_interval(mins => e.step)) AS at
+                      FROM (SELECT e.time_zone, greatest(coalesce($2, e.start_at), $6) AS since, coalesce($3, e.end_at) AS until,
+                                   (e.start_at AT TIME ZONE e.time_zone)::time AS opens,
+                                   (e.end_at AT TIME ZONE e.time_zone)::time AS closes,
+                                   coalesce($2, e.start_at) AS first, $4 + $5 AS step
+                              FROM convene.events e WHERE e.id = $1) e) s
+             WHERE $2 IS NOT NULL OR $3 IS NOT NULL OR s.opens >= s.closes
+                OR ((s.at AT TIME ZONE s.time_zone)::time >= s.opens
+                    AND ((s.at + pg_catalog.make_interval(mins => $4)) AT TIME ZONE s.time_zone)::time
+                        BETWEEN s.opens AND s.closes)
+             LIMIT 501) t
+     ORDER BY t.at";
 
 fn slots(order: &Order) -> Outcome<(Vec<Span>, Days)> {
     let found = db::read(

@@ -2,9 +2,9 @@
 
 use pgrx::prelude::*;
 
-use super::moments::retryable;
+use super::moments::{finite, retryable};
 use crate::db;
-use crate::error::{OrRaise, Outcome, required};
+use crate::error::{OrRaise, Outcome};
 use crate::owner::{require_service, with_owner};
 
 /// Minutes before a meeting at which the reminders are due, where the settings say nothing.
@@ -49,7 +49,7 @@ const SEND: &str = "
 
 fn send(now: Option<TimestampWithTimeZone>) -> Outcome<i64> {
     require_service("send reminders")?;
-    let now = required(now, "p_now")?;
+    let now = finite(now, "p_now")?;
     retryable(|| {
         with_owner(|| {
             let (first, second) = minutes()?;
