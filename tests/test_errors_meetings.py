@@ -81,7 +81,7 @@ CASES = {
                          "22023", "where no slot begins"),
                         ("jsonb_build_object('veto', jsonb_build_array(jsonb_build_array(:a, :foreign)))", "22023", "does not attend"),
                         ("('{\"veto\":' || repeat('[', 3000) || repeat(']', 3000) || '}')::jsonb", "22023", "p_rules")],
-            "p_now": NOW}),
+            "p_now": NOW + [("'infinity'", "22023", "p_now is infinite"), ("'294276-12-31'", "22023", "too far ahead")]}),
     "publish_meeting_schedule": ("p_draft_id => :draft, p_only_unbooked => false, p_now => now()", {
         "p_draft_id": ids() + [(":discarded", "55000", "discarded")], "p_only_unbooked": [("NULL", "22004", "p_only_unbooked")], "p_now": NOW}),
     "discard_meeting_schedule": ("p_draft_id => :draft", {"p_draft_id": ids() + [(":published", "55000", "published")]}),

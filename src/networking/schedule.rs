@@ -49,7 +49,7 @@ fn draft(
 ) -> Outcome<pgrx::JsonB> {
     let event_id = auth::managed_event(event_id)?;
     let caller = auth::caller()?;
-    let now = auth::moment(now, caller == Caller::Service)?;
+    let now = finite(Some(auth::moment(now, caller == Caller::Service)?), "p_now")?;
     let rules = required(rules, "p_rules")?.parse("p_rules")?;
     let order = Order {
         event_id,
