@@ -45,7 +45,7 @@ impl Ties {
             let here: Vec<u32> = all.iter().copied().filter(|p| (*p as usize) < people).collect();
             for a in here.iter().filter(|a| only.is_none_or(|only| only == **a)) {
                 for b in here.iter().filter(|b| *b != a) {
-                    let mut ties = |of: &mut BTreeMap<u32, Tie>, to: u32| {
+                    let ties = |of: &mut BTreeMap<u32, Tie>, to: u32| {
                         let tie = of.entry(to).or_default();
                         tie.closeness += worth;
                         tie.common += 1;
