@@ -18,7 +18,7 @@ FILES = sorted(CLIENTS.glob("*.test.mjs"))
 
 def _described(event):
     return {
-        "event": str(event.id), "organization": str(event.organization), "venue": str(event.venue),
+        "event": str(event.id), "starts": event.starts.isoformat(), "organization": str(event.organization), "venue": str(event.venue),
         "organizer": str(event.organizer), "sessions": [str(session) for session in event.sessions],
         "topics": event.topics, "model": event.model,
         "people": [{"id": str(person.id), "sub": str(person.sub), "name": person.name} for person in event.people],

@@ -82,7 +82,7 @@ READS = {
     "fit": "SELECT * FROM convene.fn_compute_match_score(%(event)s, %(sponsor)s)",
     "what if": "SELECT convene.simulate_match_score(%(event)s, %(sponsor)s, '{\"budget_factor\": 2}')",
     "market": "SELECT * FROM convene.preview_sponsorship_matches()",
-    "price": "SELECT convene.suggest_package_price(%(package)s)",
+    "price": "SELECT convene.suggest_package_price(%(package)s, %(now)s)",
     "proposal": "SELECT convene.draft_sponsorship_proposal(%(event)s, %(sponsor)s)",
     "embedding": "SELECT convene.embed_text('standby')",
 }

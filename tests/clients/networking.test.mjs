@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { call, client, world } from './setup.mjs'
 
-const { event, people } = world.alpha
+const { event, starts, people } = world.alpha
 const organizer = client('alphaOrganizer')
 const [me, her, him] = people.map((_, number) => client(`alpha${number}`))
 const [mine, hers, his] = people.map((person) => person.id)
@@ -13,11 +13,9 @@ async function prefer(who, attendee, wants, offers) {
   assert.equal(told.error, null)
 }
 
-/** Ten o'clock UTC a week from now, plus minutes: the event runs then. */
+/** An hour after the event has begun, plus minutes. */
 function at(minutes) {
-  const day = new Date(Date.now() + 7 * 86400e3)
-  day.setUTCHours(10, minutes, 0, 0)
-  return day.toISOString()
+  return new Date(Date.parse(starts) + (60 + minutes) * 60e3).toISOString()
 }
 
 test('from a suggestion to a meeting that took place', async () => {
