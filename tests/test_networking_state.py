@@ -9,6 +9,7 @@ import pytest
 
 from lib.access import as_role, expect_error
 from lib.factory import make_event
+from lib.hearing import heard
 from lib.matching import generate, market, match, want
 
 STATUSES = ("suggested", "accepted_by_1", "accepted_by_2", "mutual_accepted", "declined", "expired")
@@ -264,5 +265,5 @@ def test_whoever_listens_hears_of_answers(db, conn, event):
         listener.execute("LISTEN convene_networking")
         made = match(conn, event, 3, 4)
         conn.execute("SELECT convene.accept_match(%s, %s)", [made, event.people[3].id])
-        heard = [note.payload for note in listener.notifies(timeout=2, stop_after=2)]
-    assert len(heard) == 2 and str(made) in heard[1] and "accepted_by_1" in heard[1] and "compatibility" not in heard[1]
+        told = heard(listener, conn, "convene_networking")
+    assert len(told) == 2 and str(made) in told[1] and "accepted_by_1" in told[1] and "compatibility" not in told[1]

@@ -9,8 +9,9 @@ from psycopg.types.json import Jsonb
 
 from lib.access import as_role, expect_error
 from lib.factory import ident, make_world
-from lib.fits import WORK, add_event, add_sponsor, check, drain, entries, matches, waiting
+from lib.fits import WORK, add_event, add_sponsor, check, clean, drain, entries, matches, waiting
 from lib.fits import conn, pair, vectors  # noqa: F401 - fixtures
+from lib.hearing import heard
 from lib.statistics import tuples_read
 
 
@@ -205,28 +206,46 @@ def test_entries_of_one_target_are_one_recalculation(conn, pair):
     check(conn)
 
 
-def test_a_change_waits_for_no_worker_and_is_not_lost(db, conn, pair):
-    """A worker holds its claim and what it wrote; everybody goes on meanwhile, within a fifth of a second."""
-    event, sponsor = pair
-    conn.execute("SET lock_timeout = '200ms'")
-    other = add_event(conn, "second")
+CHANGES = [
+    "UPDATE convene.sponsor_profiles SET annual_budget_cents = 6", "UPDATE convene.events SET categories = '{food}'",
+    "UPDATE convene.event_audience_insights SET engagement_score = 0.7", "UPDATE convene.events SET status = 'cancelled' WHERE title = 'second'",
+    "UPDATE convene.sponsors SET status = 'churned'", "UPDATE convene.sponsors SET status = 'active'",
+    "DELETE FROM convene.event_audience_insights",
+    "INSERT INTO convene.scoring_weights (surface, name, weights) VALUES ('sponsorship', 'w', '{\"geo_fit\": 1}')"]
+
+
+def beside_a_worker(db, conn):
+    """Makes every change while a worker holds its claim and what it wrote; those that took more than a fifth of a second."""
+    clean(conn)
+    event, _ = add_event(conn), add_sponsor(conn)
+    drain(conn)
+    other, slow = add_event(conn, "second"), []
     with db.second(autocommit=False) as worker:
         conn.execute("UPDATE convene.sponsor_profiles SET annual_budget_cents = 5")
         conn.execute("INSERT INTO convene.event_audience_insights (event_id, engagement_score) VALUES (%s, 0.5)", [event])
         assert worker.execute(WORK).fetchone() == (3,)
-        for change in ("UPDATE convene.sponsor_profiles SET annual_budget_cents = 6", "UPDATE convene.events SET categories = '{food}'",
-                       "UPDATE convene.event_audience_insights SET engagement_score = 0.7", "UPDATE convene.events SET status = 'cancelled' WHERE title = 'second'",
-                       "UPDATE convene.sponsors SET status = 'churned'", "UPDATE convene.sponsors SET status = 'active'",
-                       "DELETE FROM convene.event_audience_insights",
-                       "INSERT INTO convene.scoring_weights (surface, name, weights) VALUES ('sponsorship', 'w', '{\"geo_fit\": 1}')"):
+        for change in CHANGES:
             started = time.monotonic()
             conn.execute(change)
-            assert time.monotonic() - started < 0.2, change
+            slow += [change] if time.monotonic() - started >= 0.2 else []
         conn.execute("DELETE FROM convene.events WHERE id = %s", [other])
         worker.commit()
     assert waiting(conn) >= 3
     drain(conn)
     check(conn)
+    return slow
+
+
+def test_a_change_waits_for_no_worker_and_is_not_lost(db, conn):
+    """Everybody goes on meanwhile. Whatever waits for a lock is refused; a machine that is busy with other things delays everybody,
+    so that what was slow has to be so three times."""
+    conn.execute("SET lock_timeout = '200ms'")
+    slow = set(CHANGES)
+    for _ in range(3):
+        slow &= set(beside_a_worker(db, conn))
+        if not slow:
+            break
+    assert slow == set()
 
 
 def test_no_worker_takes_an_entry_before_the_change_is_there(db, conn, pair):
@@ -246,7 +265,7 @@ def test_workers_are_told_of_new_entries(db, conn, pair):
         listener.execute("LISTEN convene_fit_recalc_queue")
         conn.execute("UPDATE convene.sponsor_profiles SET annual_budget_cents = 5")
         conn.execute("UPDATE convene.sponsor_profiles SET annual_budget_cents = 6")
-        assert [note.payload for note in listener.notifies(timeout=2, stop_after=1)] == ["1"]
+        assert heard(listener, conn, "convene_fit_recalc_queue") == ["1"]
 
 
 # Asking for it, and looking after it -------------------------------------------------------------------------------
