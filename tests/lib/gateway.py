@@ -8,10 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Gateway:
-    """`plan(request number)` names what happens: ok, 429, 500, 400, hang, lost (sent, but no answer), torn (half an answer)."""
+    """`plan(request number)` names what happens: ok, 429, 500, 400, hang, lost (sent, but no answer), torn (half an answer). With
+    429 it asks to wait for `patience` seconds."""
 
     def __init__(self, plan=lambda number: "ok"):
-        self.plan, self.lock = plan, threading.Lock()
+        self.plan, self.patience, self.lock = plan, 1, threading.Lock()
         self.requests, self.messages = [], {}
         gateway = self
 
@@ -44,7 +45,7 @@ class Gateway:
         answer = json.dumps({"id": f"gw-{key}"}).encode()
         handler.send_response(status)
         if status == 429:
-            handler.send_header("Retry-After", "1")
+            handler.send_header("Retry-After", str(self.patience))
         handler.send_header("Content-Length", str(len(answer) + (50 if what == "torn" else 0)))
         handler.end_headers()
         handler.wfile.write(answer)
