@@ -7,6 +7,7 @@ import pytest
 from lib.access import as_role, expect_error
 from lib.factory import ident, make_event
 from lib.market import add_sponsor, insert, match
+from lib.statistics import wait_until_alone
 
 pytestmark = pytest.mark.sql
 
@@ -78,6 +79,7 @@ def scans(conn, table):
 def test_it_is_the_index_that_is_asked(db, market):
     _, queries = market
     with db.connect() as conn:
+        wait_until_alone(conn)
         before = scans(conn, "sponsor_profiles")
         conn.execute("SELECT * FROM convene.find_similar_sponsors(%s::real[], 10)", [queries[0]])
         assert scans(conn, "sponsor_profiles") == before + 1

@@ -71,6 +71,8 @@ def test_a_registration_costs_less_than_reading_the_vectors(db):
         registration = "UPDATE convene.sessions SET current_registrations = current_registrations + 1 WHERE id = %s"
         title = "UPDATE convene.sessions SET title = title || '.' WHERE id = %s"
         call_after(title)
-        vectors = min(call_after(title) for _ in range(5))
-        counts = min(call_after(registration) for _ in range(5))
+        # By turns: the machine is slower in one moment than in another.
+        taken = [(call_after(title), call_after(registration)) for _ in range(5)]
+        vectors, counts = map(min, zip(*taken))
+        print(f"{vectors * 1000:.1f} ms with the vectors, {counts * 1000:.1f} ms without")
         assert counts < vectors
