@@ -184,6 +184,8 @@ def test_publishing_all_or_what_is_left(conn, event):
     ("INSERT INTO convene.networking_preferences (attendee_id, event_id, max_meetings_per_day) SELECT id, event_id, 0 FROM convene.attendees", "full"),
     ("INSERT INTO convene.person_blocks SELECT a.profile_id, b.profile_id FROM convene.matches m JOIN convene.attendees a ON a.id = m.attendee_1_id"
      " JOIN convene.attendees b ON b.id = m.attendee_2_id", "match does not stand"),
+    ("INSERT INTO convene.networking_preferences (attendee_id, event_id, networking_enabled) SELECT id, event_id, false FROM convene.attendees",
+     "takes no part any more"),
 ])
 def test_what_changed_since_the_draft(conn, event, change, reason):
     wish(conn, event, {(0, 1): 0.5})
@@ -194,6 +196,26 @@ def test_what_changed_since_the_draft(conn, event, change, reason):
             expect_error(conn, "23P01", "SELECT convene.publish_meeting_schedule(%s)", [report["draft_id"]], message=reason)
             told = conn.execute("SELECT convene.publish_meeting_schedule(%s, true)", [report["draft_id"]]).fetchone()[0]
             assert told["meetings"] == 0 and reason in told["skipped"][0]["reason"]
+
+
+def test_rules_hold_for_what_people_arrange_by_themselves(conn, event):
+    """Of an exclusive set at most one pair meets and a representative is in one place, also when the draft knew nothing of it."""
+    wish(conn, event, {(0, 1): 0.9, (0, 2): 0.8, (3, 4): 0.7, (6, 7): 0.6})
+    who = [str(person.id) for person in event.people]
+    rules = json.dumps({"exclusive": [[[who[0], who[1]], [who[2], who[0]]]], "representatives": [[who[3], who[5]]]})
+    report, meetings = draft(conn, event, None, 1, p_rules=rules)
+    assert {number(event, m) for m in meetings} == {(0, 1), (3, 4), (6, 7)}
+    book(conn, event, 0, 2, at(600))
+    book(conn, event, 5, 8, at(0))
+    fresh, meetings = draft(conn, event, None, 1, p_rules=rules)
+    assert {number(event, m) for m in meetings} == {(6, 7)}
+    with as_role(conn, "authenticated", event.organizer):
+        publish = "SELECT convene.publish_meeting_schedule(%s, %s)"
+        expect_error(conn, "23P01", publish, [report["draft_id"], False], message="cannot take place")
+        told = conn.execute(publish, [report["draft_id"], True]).fetchone()[0]
+    assert told["meetings"] == 1
+    assert sorted(skipped["reason"] for skipped in told["skipped"]) == ["another pair of its set meets", "one of the two is not free any more"]
+    assert offended(conn) == []
 
 
 def test_a_hundred_and_forty_people_in_five_rounds(conn):

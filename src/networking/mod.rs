@@ -1,5 +1,6 @@
 //! Networking: who should meet whom, and when they do.
 
+mod arranged;
 mod availability;
 mod blocks;
 mod calendars;

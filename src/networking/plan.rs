@@ -9,6 +9,7 @@ use convene_engine::scheduling::free::Obstacle;
 use convene_engine::scheduling::rules::{Couple, Rules};
 use pgrx::prelude::*;
 
+use super::arranged;
 use super::calendars::{self, Look};
 use crate::db;
 use crate::error::{Failure, Outcome, invalid};
@@ -68,6 +69,8 @@ pub fn read(order: &Order) -> Outcome<Plan> {
     let (mut ids, mut couples) = pairs(order)?;
     let index = add_fixed(order, &mut ids, &mut couples)?;
     drop_vetoes(&order.rules, &index, &mut couples);
+    let spent = arranged::spent(&order.rules, |id| index.get(id).map(|at| ids[*at]), order.now)?;
+    couples.retain(|c| !spent.contains(&arranged::sorted((ids[c.of.0], ids[c.of.1]))));
     let people = people(order, &ids, &slots, &days)?;
     let tables = tables(order, &slots)?;
     let places = |at: usize| match &tables {
@@ -305,7 +308,7 @@ fn fixed(
                 return invalid(
                     format!("p_rules fixes a meeting of {} and {} and forbids it", both.0, both.1),
                     "",
-                    "Take the pair out of veto or out of fixed.",
+                    "Take the pair out of fixed, or out of veto and exclusive.",
                 );
             }
             (_, None) => {

@@ -5,15 +5,18 @@ use std::collections::{HashMap, HashSet};
 use convene_engine::Error;
 use convene_engine::scheduling::Span;
 use convene_engine::scheduling::free::Obstacle;
+use convene_engine::scheduling::rules::Rules;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
+use super::arranged;
 use super::calendars::{self, Look};
 use super::moments::retryable;
 use super::party::lock_all;
 use super::plan;
 use crate::auth::{self, Caller};
 use crate::db;
+use crate::document::Document;
 use crate::error::{Failure, OrRaise, Outcome, not_allowed, not_found, required};
 use crate::owner::with_owner;
 use crate::programme::{micros, moment};
@@ -114,6 +117,10 @@ const PLANNED: &str = "
                 WHEN x.start <= $2 THEN 'its time has passed'
                 WHEN a.id IS NULL OR b.id IS NULL THEN 'one of the two does not attend any more'
                 WHEN x.match_id IS NOT NULL AND m.id IS NULL THEN 'their match does not stand any more'
+                WHEN x.match_id IS NOT NULL AND EXISTS (
+                       SELECT FROM convene.networking_preferences n
+                        WHERE n.attendee_id IN (a.id, b.id) AND n.event_id = d.event_id AND NOT n.networking_enabled)
+                THEN 'one of the two takes no part any more'
                 WHEN EXISTS (SELECT FROM convene.person_blocks k
                               WHERE (k.blocker_profile = a.profile_id AND k.blocked_profile = b.profile_id)
                                  OR (k.blocker_profile = b.profile_id AND k.blocked_profile = a.profile_id))
@@ -197,22 +204,48 @@ fn standing(id: pgrx::Uuid, now: TimestampWithTimeZone) -> Outcome<Vec<Planned>>
     const MATCHES: &str =
         "SELECT 1 FROM convene.matches m WHERE m.id = ANY ($1) ORDER BY m.id FOR NO KEY UPDATE";
     let before = planned(id, now)?;
+    let rules = rules(id)?;
+    let companions = arranged::companions(&rules, known);
     let matches: Vec<pgrx::Uuid> = before.iter().filter_map(|m| m.match_id).collect();
     let mut ids: Vec<pgrx::Uuid> =
         before.iter().flat_map(|m| [m.attendees.0, m.attendees.1]).collect();
+    ids.extend(companions.values().flatten());
     ids.sort_unstable();
     ids.dedup();
     db::write(MATCHES, &[matches.into()], |_| Ok(()))?;
     lock_all(&ids)?;
     let mut meetings = planned(id, now)?;
-    judge_time(&mut meetings, &ids, now)?;
+    let spent = arranged::spent(&rules, known, now)?;
+    for meeting in meetings.iter_mut().filter(|m| m.against.is_none()) {
+        if spent.contains(&arranged::sorted(meeting.attendees)) {
+            meeting.against = Some("another pair of its set meets".to_owned());
+        }
+    }
+    judge_time(&mut meetings, &ids, &companions, now)?;
     Ok(meetings)
+}
+
+/// The rules that a draft was made by.
+fn rules(id: pgrx::Uuid) -> Outcome<Rules> {
+    const RULES: &str = "
+        SELECT d.parameters -> 'rules' FROM convene.meeting_schedule_drafts d WHERE d.id = $1";
+    let rules = db::read_one(RULES, &[id.into()], |row| row.get::<Document>(1))?.flatten();
+    match rules {
+        Some(rules) => Ok(Rules::parse(&rules.parse("the rules of the draft")?)?),
+        None => Ok(Rules::default()),
+    }
+}
+
+/// Rules name attendees by their ids.
+fn known(id: &str) -> Option<pgrx::Uuid> {
+    uuid::Uuid::parse_str(id).ok().map(|id| pgrx::Uuid::from_bytes(*id.as_bytes()))
 }
 
 /// What was free when the draft was made may be taken since, by one of the two or by an earlier meeting of the draft.
 fn judge_time(
     meetings: &mut [Planned],
     ids: &[pgrx::Uuid],
+    companions: &HashMap<pgrx::Uuid, Vec<pgrx::Uuid>>,
     now: TimestampWithTimeZone,
 ) -> Outcome<()> {
     let bounds = (
@@ -237,7 +270,11 @@ fn judge_time(
     let mut places: HashSet<(i64, Option<String>, String)> = HashSet::new();
     for meeting in meetings.iter_mut().filter(|m| m.against.is_none()) {
         let both = [meeting.attendees.0, meeting.attendees.1];
-        let busy = both.iter().any(|id| {
+        // Whoever represents others is where these are.
+        let there = |id: &pgrx::Uuid| companions.get(id).cloned().unwrap_or_else(|| vec![*id]);
+        let mut bodies: Vec<pgrx::Uuid> = both.iter().flat_map(there).collect();
+        bodies.retain(|id| both.contains(id) || calendar.contains_key(id));
+        let busy = bodies.iter().any(|id| {
             let against = calendar.get(id).map(|c| c.obstacles(meeting.span.0, meeting.span.1));
             against.is_none_or(|found| found.iter().any(|o| *o != Obstacle::FullDay))
         });
@@ -252,10 +289,12 @@ fn judge_time(
             _ => None,
         };
         if meeting.against.is_none() {
-            for id in both {
-                if let Some(calendar) = calendar.get_mut(&id) {
+            for id in &bodies {
+                if let Some(calendar) = calendar.get_mut(id) {
                     calendar.busy.push(meeting.span);
                 }
+            }
+            for id in both {
                 rooms.entry((id, meeting.day)).and_modify(|room| *room -= 1);
             }
         }
