@@ -239,9 +239,16 @@ def test_progress_is_reported_once_a_second(db):
     with db.connect() as connection:
         told = []
         connection.add_notice_handler(lambda notice: told.append(notice.message_primary))
-        connection.execute("SELECT convene.check_threads(2.5)")
+        # A machine that is busy with other things may let a report come late, but never too early.
+        for _ in range(TRIES):
+            told.clear()
+            started = time.monotonic()
+            connection.execute("SELECT convene.check_threads(2.5)")
+            assert len(told) <= time.monotonic() - started
+            assert all(text.startswith("check_threads: ") and "% done" in text for text in told)
+            if len(told) == 2:
+                break
         assert len(told) == 2
-        assert all(text.startswith("check_threads: ") and "% done" in text for text in told)
 
 
 def test_a_panic_is_an_error_and_nothing_more(db):
@@ -270,15 +277,21 @@ def test_a_panic_undoes_its_transaction_and_no_more(db):
 
 def test_without_a_free_place_a_call_computes_alone_and_does_not_wait(db):
     few = ["convene.max_threads = 2", "convene.max_parallel_calls = 1"]
-    with working(db, "SELECT convene.check_threads(2)", few) as first, db.connect() as second:
+    threads = "SELECT convene.check_threads(0.2)->'threads'"
+    with working(db, MINUTE, few) as first, db.connect() as second, db.connect(autocommit=False) as third:
         for setting in few:
             second.execute(f"SET {setting}")
-        assert second.execute("SELECT convene.check_threads(0.2)->'threads'").fetchone() == (1,)
+            third.execute(f"SET {setting}")
+        assert second.execute(threads).fetchone() == (1,)
         assert first.is_alive()
+        second.execute("SELECT pg_cancel_backend(%s)", [first.pid])
         first.join(timeout=30)
-        assert first.outcome[0]["threads"] == 2
-        # The place is free again with the end of the other's transaction.
-        assert second.execute("SELECT convene.check_threads(0.1)->'threads'").fetchone() == (2,)
+        # The place is free again with the end of the other's transaction, and not before it.
+        third.commit()
+        assert third.execute(threads).fetchone() == (2,)
+        assert second.execute(threads).fetchone() == (1,)
+        third.commit()
+        assert second.execute(threads).fetchone() == (2,)
 
 
 def test_the_means_of_the_machine_are_the_superusers_to_spend(db, conn):
