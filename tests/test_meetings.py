@@ -242,11 +242,33 @@ def test_a_clash_names_the_next_time_that_suits_both(conn, event):
         expect_error(conn, "23P01", call, [*values, at(10)], message=rf"^attendee {values[0]} is not free from 2031-05-05 10:10 to 10:25",
                      hint="2031-05-05 13:00")
         expect_error(conn, "23P01", call, [*values, at(40)], message=rf"^attendee {values[1]} is not free", hint="2031-05-05 13:00")
-        expect_error(conn, "23P01", call, [*values, at(61)], hint="13:00", detail="times that they gave")
+        expect_error(conn, "23P01", call, [*values, at(61)], hint="13:00")
         assert one(conn, "schedule_meeting(%s, %s, %s, 15)", *values, at(-30))["status"] == "proposed"
     conn.execute("UPDATE convene.networking_preferences SET max_meetings_per_day = 1")
     with as_role(conn, "authenticated", event.people[0].sub):
         expect_error(conn, "55000", call, [*values, at(-50)], message="takes no more meetings on 2031-05-05")
+
+
+def test_why_somebody_else_has_no_time_is_theirs_to_know(conn, event):
+    """Of another's calendar a person learns when both are free: not whether a meeting, stated times or a limit is in the way."""
+    matched(conn, event, 0, 1)
+    book(conn, event, 1, 3, at(0))
+    book(conn, event, 0, 2, at(60))
+    prefer(conn, event, 1, availability_slots='[{"date": "2031-05-05", "start": "09:00", "end": "16:00"},'
+           ' {"date": "2031-05-06", "start": "09:00", "end": "16:00"}]', max_meetings_per_day=1)
+    call = "SELECT convene.schedule_meeting(%s, %s, %s, 15)"
+    values = [event.people[0].id, event.people[1].id]
+    late = at(-9 * 60)
+    for who, details in ((event.people[0].sub, ("", "", "")), (event.organizer, ("Another meeting", "times that they gave", "is 1"))):
+        with as_role(conn, "authenticated", who):
+            told = [expect_error(conn, code, call, [*values, start], message=str(values[1])).detail
+                    for code, start in (("23P01", at(10)), ("23P01", late), ("55000", at(120)))]
+            assert all((found or "").find(wanted) >= 0 and bool(found) == bool(wanted) for found, wanted in zip(told, details)), told
+            expect_error(conn, "23P01", call, [*values, at(60)], message=str(values[0]), detail="Another meeting")
+    with as_role(conn, "authenticated", event.people[0].sub):
+        held = one(conn, "schedule_meeting(%s, %s, %s, 15)", *values, at(0, 6))["meeting_id"]
+        told = expect_error(conn, "55000", "SELECT convene.reschedule_meeting(%s, %s)", [held, at(120)], message=str(values[1]))
+        assert not told.detail
 
 
 def test_three_open_proposals_wait_for_a_person_at_most(conn, event):

@@ -204,9 +204,10 @@ pub fn local(at: i64, time_zone: &str, format: &'static str) -> Outcome<String> 
 
 const DAY_AND_TIME: &str = "YYYY-MM-DD HH24:MI";
 
-/// Refuses a time that does not suit one of them, naming the slot and the next one that suits all. Runs as the owner
-/// of the data.
-pub fn require_free(people: &[Person], wanted: Span) -> Outcome<()> {
+/// Refuses a time that does not suit one of them, naming the slot and the next one that suits all. `asks` is the one of
+/// them who is calling, and learns why only where it is their own time; none: somebody who may know. Runs as the owner of
+/// the data.
+pub fn require_free(people: &[Person], wanted: Span, asks: Option<pgrx::Uuid>) -> Outcome<()> {
     let first = |person: &Person| person.calendar.obstacles(wanted.0, wanted.1).first().copied();
     let Some((person, obstacle)) =
         people.iter().find_map(|person| first(person).map(|obstacle| (person, obstacle)))
@@ -223,6 +224,8 @@ pub fn require_free(people: &[Person], wanted: Span) -> Outcome<()> {
         ),
         None => "Nothing that long suits both in the two weeks that follow.".to_owned(),
     };
+    let told =
+        |why: String| if asks.is_none_or(|asks| asks == person.id) { why } else { String::new() };
     Err(Failure(match obstacle {
         Obstacle::FullDay => Error::WrongState {
             message: format!(
@@ -230,7 +233,10 @@ pub fn require_free(people: &[Person], wanted: Span) -> Outcome<()> {
                 person.id,
                 local(wanted.0, zone, "YYYY-MM-DD")?
             ),
-            detail: format!("Their max_meetings_per_day is {}.", person.cap.unwrap_or_default()),
+            detail: told(format!(
+                "Their max_meetings_per_day is {}.",
+                person.cap.unwrap_or_default()
+            )),
             hint,
         },
         Obstacle::Busy(_) | Obstacle::Outside => Error::Clash {
@@ -240,11 +246,11 @@ pub fn require_free(people: &[Person], wanted: Span) -> Outcome<()> {
                 local(wanted.0, zone, DAY_AND_TIME)?,
                 local(wanted.1, zone, "HH24:MI")?
             ),
-            detail: match obstacle {
+            detail: told(match obstacle {
                 Obstacle::Outside => "It is not within the times that they gave.".into(),
                 _ => "Another meeting takes a part of that time, or the hold of a proposal does."
                     .into(),
-            },
+            }),
             hint,
         },
     }))

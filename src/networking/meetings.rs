@@ -145,7 +145,7 @@ fn book(wish: &Wish<'_>) -> Outcome<Booked> {
         require_room_for_a_proposal(wish)?;
     }
     let people = calendars::around(&[wish.from, wish.to], wish.span, wish.now, None)?;
-    calendars::require_free(&people, wish.span)?;
+    calendars::require_free(&people, wish.span, (!wish.agreed).then_some(wish.from))?;
     insert(wish, &pair, &people)
 }
 
@@ -178,7 +178,7 @@ fn confirm(found: Booked, wish: &Wish<'_>) -> Outcome<Booked> {
         }));
     }
     let people = calendars::around(&[wish.from, wish.to], wish.span, wish.now, Some(found.id))?;
-    calendars::require_free(&people, wish.span)?;
+    calendars::require_free(&people, wish.span, (!wish.agreed).then_some(wish.from))?;
     let status = found.status.after(Act::Confirm, false)?;
     let status = if wish.agreed { Status::Scheduled } else { status };
     db::execute(CONFIRM, &[found.id.into(), status.word().into()])?;

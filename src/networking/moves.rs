@@ -91,7 +91,11 @@ fn keep(was: Status, becomes: Status) -> Status {
 
 fn require_free(party: &Party, wanted: (i64, i64), now: TimestampWithTimeZone) -> Outcome<()> {
     let both = [party.attendees.0, party.attendees.1];
-    calendars::require_free(&calendars::around(&both, wanted, now, Some(party.id))?, wanted)
+    let asks = match party.side {
+        Side::Of(attendee) => Some(attendee),
+        Side::Above => None,
+    };
+    calendars::require_free(&calendars::around(&both, wanted, now, Some(party.id))?, wanted, asks)
 }
 
 fn set(party: &Party, status: Status) -> Outcome<()> {
