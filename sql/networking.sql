@@ -304,12 +304,22 @@ CREATE TRIGGER networking_connections_touch BEFORE UPDATE ON convene.networking_
 CREATE FUNCTION convene_private.check_availability() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    most CONSTANT integer := 100000;
     slot jsonb;
     good boolean;
 BEGIN
+    IF octet_length(NEW.availability_slots::text) > most THEN
+        RAISE EXCEPTION 'availability_slots has % bytes', octet_length(NEW.availability_slots::text)
+            USING ERRCODE = '54000', HINT = format('At most %s are kept: put what touches together.', most);
+    END IF;
+    -- Written in one way only: what else the server takes for a date is read otherwise by another session, means another
+    -- day tomorrow, or lies where no time zone follows, and whoever looks at the time of many would stumble over it.
     FOR slot IN SELECT s FROM jsonb_array_elements(NEW.availability_slots) s LOOP
         BEGIN
-            good := (slot ->> 'date')::date IS NOT NULL AND (slot ->> 'start')::time <> (slot ->> 'end')::time;
+            good := slot ->> 'date' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' AND (slot ->> 'date')::date IS NOT NULL
+                    AND slot ->> 'start' ~ '^[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?$'
+                    AND slot ->> 'end' ~ '^[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?$'
+                    AND (slot ->> 'start')::time <> (slot ->> 'end')::time;
         EXCEPTION WHEN data_exception THEN
             good := false;
         END;
@@ -321,7 +331,7 @@ BEGIN
     END LOOP;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION convene_private.check_availability() IS 'Accepts only slots that have a date, a start and an end';
+COMMENT ON FUNCTION convene_private.check_availability() IS 'Accepts only slots that have a date, a start and an end, and not more than anybody reads';
 CREATE TRIGGER networking_preferences_availability BEFORE INSERT OR UPDATE OF availability_slots ON convene.networking_preferences
     FOR EACH ROW WHEN (NEW.availability_slots <> '[]') EXECUTE FUNCTION convene_private.check_availability();
 

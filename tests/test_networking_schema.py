@@ -325,12 +325,23 @@ def test_listeners_hear_ids_and_no_names(db, conn, event):
 @pytest.mark.parametrize("slot", [
     {"date": "2031-05-05", "start": "14:00", "end": "14:00"}, {"date": "2031-05-05", "start": "14:00"}, {"start": "14:00", "end": "15:00"},
     {"date": "2031-02-30", "start": "14:00", "end": "15:00"}, {"date": "2031-05-05", "start": "25:00", "end": "26:00"}, "14:00", 7, None, [],
+    # What no calendar has, what is another day tomorrow, and what another DateStyle reads otherwise.
+    {"date": "294276-12-31", "start": "14:00", "end": "13:00"}, {"date": "5874897-12-31", "start": "14:00", "end": "15:00"},
+    {"date": "infinity", "start": "14:00", "end": "15:00"}, {"date": "today", "start": "14:00", "end": "15:00"},
+    {"date": "2031-05-05", "start": "now", "end": "15:00"}, {"date": "03/04/2031", "start": "14:00", "end": "15:00"},
+    {"date": "0044-03-15 BC", "start": "14:00", "end": "15:00"}, {"date": "2031-05-05", "start": "14:00+05", "end": "15:00"},
 ])
 def test_a_slot_that_is_none_is_refused(conn, event, slot):
     insert = "INSERT INTO convene.networking_preferences (attendee_id, event_id, availability_slots) VALUES (%s, %s, %s)"
     good = {"date": "2031-05-05", "start": "22:00", "end": "01:30"}
     expect_error(conn, "22023", insert, [event.people[0].id, event.id, json.dumps([good, slot])], hint="Write it like")
     conn.execute(insert, [event.people[0].id, event.id, json.dumps([good])])
+
+
+def test_slots_are_not_without_end(conn, event):
+    expect_error(conn, "54000", "INSERT INTO convene.networking_preferences (attendee_id, event_id, availability_slots) SELECT %s, %s, jsonb_agg(s)"
+                 " FROM generate_series(1, 2000), (SELECT %s::jsonb AS s) one",
+                 [event.people[0].id, event.id, json.dumps({"date": "2031-05-05", "start": "14:00", "end": "15:00"})], message="availability_slots has [0-9]+ bytes", hint="At most 100000")
 
 
 def test_preferences_stay_with_their_attendee(conn, event):

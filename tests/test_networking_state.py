@@ -260,6 +260,16 @@ def test_an_acceptance_can_ask_for_a_meeting(conn):
     assert conn.execute("SELECT status, cancelled_by FROM convene.meetings").fetchall() == [("cancelled", None)]
 
 
+def test_a_meeting_is_never_longer_than_meetings_are_whatever_somebody_likes(conn):
+    event = market(conn, "likes-long", 2, silent=0)
+    conn.execute("UPDATE convene.networking_preferences SET meeting_duration_preference = 100000 WHERE event_id = %s", [event.id])
+    made = match(conn, event, 0, 1)
+    conn.execute("SELECT convene.accept_match(%s, %s)", [made, event.people[0].id])
+    with as_role(conn, "authenticated", event.people[1].sub):
+        conn.execute("SELECT convene.accept_match(%s, p_schedule_meeting => true, p_preferred_time => now() + interval '1 day')", [made])
+    assert conn.execute("SELECT duration_minutes FROM convene.meetings WHERE match_id = %s", [made]).fetchone() == (480,)
+
+
 def test_whoever_listens_hears_of_answers(db, conn, event):
     with db.connect() as listener:
         listener.execute("LISTEN convene_networking")

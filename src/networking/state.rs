@@ -217,7 +217,8 @@ fn propose(part: &Part, wish: &Wish, now: TimestampWithTimeZone) -> Outcome<pgrx
         minutes
     } else {
         let arguments = [part.match_id.into(), part.attendee_id.into()];
-        db::read_one(PREFERENCE, &arguments, |row| row.want(1))?.unwrap_or(USUAL_MINUTES)
+        let likes: Option<i32> = db::read_one(PREFERENCE, &arguments, |row| row.want(1))?;
+        likes.unwrap_or(USUAL_MINUTES).min(MOST_MINUTES)
     };
     meetings::propose(part.match_id, part.attendee_id, wish.start, minutes, now)
 }
