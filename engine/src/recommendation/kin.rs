@@ -1,6 +1,6 @@
 //! Cosines between sessions: worked out when asked, or for a whole event at once.
 
-use nalgebra::{DMatrixView, DMatrixViewMut, Dyn};
+use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use rayon::prelude::*;
 
 use crate::error::Result;
@@ -31,14 +31,9 @@ impl Gram {
         for row in 0..rows {
             vectors.with_row(row, |unit| units.extend_from_slice(unit));
         }
-        // The rows one after the other are the columns of a column-major matrix.
-        let across = DMatrixView::from_slice_with_strides_generic(
-            &units,
-            Dyn(rows),
-            Dyn(dims),
-            Dyn(dims),
-            Dyn(1),
-        );
+        // A copy and no view: where a side of a product is at most five, nalgebra's own loop takes the span of a column
+        // for its length and writes past the end of the result, unless the numbers of a column lie side by side.
+        let across = DMatrix::from_row_slice(rows, dims, &units);
         let blocks = cells.par_chunks_mut(rows * BLOCK).zip(units.par_chunks(dims * BLOCK));
         blocks.try_for_each(|(cells, units)| {
             stop.check()?;
@@ -111,5 +106,34 @@ impl<'a> Kin<'a> {
         (0..programme.models().len())
             .find_map(|model| self.cosine(programme, model, a, b))
             .map_or_else(|| programme.topics_in_common(a, b), |cosine| cosine.clamp(0.0, 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::planted::Dice;
+    use crate::programme::Embeddings;
+
+    #[test]
+    fn every_cell_is_the_cosine_of_its_pair_whatever_the_shape() -> Result<()> {
+        let mut dice = Dice::new(11);
+        for rows in [0, 1, 2, 5, 6, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 5, BLOCK + 6, 2 * BLOCK + 3] {
+            for dims in [1, 2, 5, 6, 33] {
+                let embeddings = Embeddings {
+                    model: "m".into(),
+                    dims,
+                    sessions: (0..rows as u32).collect(),
+                    values: (0..rows * dims).map(|_| dice.roll() as f32 + 0.1).collect(),
+                };
+                let vectors = Vectors::new(embeddings, rows)?;
+                let gram = Gram::new(&vectors, &Stop::default())?;
+                for (a, b) in (0..rows).flat_map(|a| (0..rows).map(move |b| (a, b))) {
+                    let off = (gram.row(a)[b] - vectors.between(a, b)).abs();
+                    assert!(off < 1e-5, "{rows} rows of {dims}: {a} and {b} are off by {off}");
+                }
+            }
+        }
+        Ok(())
     }
 }
