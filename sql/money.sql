@@ -64,10 +64,12 @@ CREATE TABLE convene.payout_configurations (
     UNIQUE (organization_id, currency),
     CHECK ((account_status = 'missing') = (stripe_account_id IS NULL)),
     CHECK (on_hold = (hold_reason IS NOT NULL)),
+    CHECK (NOT fee_tiers @? 'strict $[*] ? (@.type() != "object")'),
     -- An amount that is no whole number, or a share above the whole, would turn up in the books first.
     CHECK (NOT fee_tiers @? '$[*] ? (!(@.from_cents.type() == "number" && @.from_cents >= 0
-        && @.percent.type() == "number" && @.percent >= 0 && @.percent <= 100
-        && (!exists(@.fixed_cents) || @.fixed_cents.type() == "number" && @.fixed_cents >= 0)))')
+        && @.from_cents.floor() == @.from_cents && @.percent.type() == "number" && @.percent >= 0 && @.percent <= 100
+        && (!exists(@.fixed_cents) || @.fixed_cents.type() == "number" && @.fixed_cents >= 0
+            && @.fixed_cents.floor() == @.fixed_cents)))')
 );
 COMMENT ON TABLE convene.payout_configurations IS 'How an organization is paid in a currency, and what the platform keeps of it';
 COMMENT ON COLUMN convene.payout_configurations.stripe_account_id IS 'The connected account that transfers go to';

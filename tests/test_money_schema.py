@@ -351,12 +351,40 @@ def test_a_transfer_has_its_id_in_the_same_write(conn, event):
 @pytest.mark.parametrize("tiers", [
     '[{"from_cents": 0}]', '[{"from_cents": 0, "percent": 101}]', '[{"from_cents": "0", "percent": 1}]', '[3]',
     '[{"from_cents": -1, "percent": 1}]', '[{"from_cents": 0, "percent": 1, "fixed_cents": "1"}]', '{"percent": 1}',
+    '[{"from_cents": 0.5, "percent": 1}]', '[{"from_cents": 0, "percent": 1, "fixed_cents": 30.5}]',
+    '[[{"from_cents": 0, "percent": 1}]]', '[5]',
 ])
-def test_tiers_of_fees_are_numbers(conn, event, tiers):
+def test_tiers_of_fees_are_whole_numbers(conn, event, tiers):
     write = "INSERT INTO convene.payout_configurations (organization_id, fee_tiers) VALUES (%s, %s)"
     expect_error(conn, "23514", write, [event.organization, tiers])
     with conn.transaction(force_rollback=True):
         conn.execute(write, [event.organization, '[{"from_cents": 0, "percent": 2.5}, {"from_cents": 9, "percent": 1, "fixed_cents": 30}]'])
+
+
+DECIMALS = """
+SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE c.relnamespace = 'convene'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.atttypid = 'numeric'::regtype AND a.atttypmod <> -1
+ORDER BY 1, 2"""
+
+
+def test_no_amount_is_not_a_number(conn):
+    """It is greater than every number, so it passes for one from nought up, and makes every sum of a column its like."""
+    taken = []
+    for table, column in conn.execute(DECIMALS).fetchall():
+        with conn.transaction(force_rollback=True):
+            conn.execute(f"CREATE TEMPORARY TABLE copy (LIKE convene.{table} INCLUDING CONSTRAINTS INCLUDING GENERATED)")
+            required = conn.execute(
+                "SELECT attname FROM pg_attribute WHERE attrelid = 'copy'::regclass AND attnotnull AND attnum > 0").fetchall()
+            for (name,) in required:
+                conn.execute(f"ALTER TABLE copy ALTER COLUMN {name} DROP NOT NULL")
+            try:
+                with conn.transaction():
+                    conn.execute(f"INSERT INTO copy ({column}) VALUES ('NaN')")
+            except (psycopg.errors.CheckViolation, psycopg.errors.FeatureNotSupported):
+                continue  # the latter of a price, whose amount in minor units is generated from it
+            taken.append(f"{table}.{column}")
+    assert taken == []
 
 
 # The ledger ------------------------------------------------------------------------------------------------------------
