@@ -118,7 +118,9 @@ mod tests {
     #[test]
     fn every_cell_is_the_cosine_of_its_pair_whatever_the_shape() -> Result<()> {
         let mut dice = Dice::new(11);
-        for rows in [0, 1, 2, 5, 6, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 5, BLOCK + 6, 2 * BLOCK + 3] {
+        for rows in
+            [0, 1, 2, 5, 6, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 5, BLOCK + 6, 2 * BLOCK + 3]
+        {
             for dims in [1, 2, 5, 6, 33] {
                 let embeddings = Embeddings {
                     model: "m".into(),
