@@ -382,7 +382,8 @@ CREATE FUNCTION convene_private.personal_links()
     ('networking_connections', 'requester_id', 'attendees', 'delete', 0, true),
     ('networking_connections', 'target_id', 'attendees', 'delete', 0, true),
 
-    -- Peers. Messages that spoke to somebody else of the person go too.
+    -- Peers. Messages that spoke to somebody else of the person go too. Those that came from their number and are nobody's go, but
+    -- are in nobody's copy: a number is what people wrote, and it may be another one's.
     ('contractors', 'profile_id', 'profiles', 'delete', 1, true),
     ('contractors', 'email', 'email', 'delete', 2, true),
     ('contractors', 'email', 'email', 'address', 0, false),
@@ -391,7 +392,7 @@ CREATE FUNCTION convene_private.personal_links()
     ('event_peer_matches', 'contractor1_id', 'contractors', 'delete', 0, true),
     ('event_peer_matches', 'contractor2_id', 'contractors', 'delete', 0, true),
     ('peer_messages', 'contractor_id', 'contractors', 'delete', 1, true),
-    ('peer_messages', 'phone', 'phone', 'delete', 2, true),
+    ('peer_messages', 'phone', 'phone', 'delete', 2, false),
     ('peer_messages', 'match_id', 'event_peer_matches', 'delete', 0, false),
     ('peer_messages', 'question_id', 'peer_messages', 'keep', 0, false),
 
@@ -512,21 +513,31 @@ CREATE FUNCTION convene_private.scrub(p_text text, p_values text[]) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     value text;
-    word text;
 BEGIN
     FOREACH value IN ARRAY p_values LOOP
-        -- As it stands in JSON, too.
-        FOREACH word IN ARRAY ARRAY[value, btrim(to_jsonb(value)::text, '"')] LOOP
-            IF position(lower(word) IN lower(p_text)) > 0 THEN
-                p_text := regexp_replace(p_text, '(?<![[:alnum:]])' || regexp_replace(word, '([^[:alnum:]])', '\\\1', 'g') || '(?![[:alnum:]])',
-                    CASE WHEN value ~ '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' THEN convene_private.pseudonym_id(value::uuid)::text
-                         ELSE convene_private.pseudonym(value) END, 'gi');
-            END IF;
-        END LOOP;
+        IF position(lower(value) IN lower(p_text)) > 0 THEN
+            p_text := regexp_replace(p_text, '(?<![[:alnum:]])' || regexp_replace(value, '([^[:alnum:]])', '\\\1', 'g') || '(?![[:alnum:]])',
+                CASE WHEN value ~ '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' THEN convene_private.pseudonym_id(value::uuid)::text
+                     ELSE convene_private.pseudonym(value) END, 'gi');
+        END IF;
     END LOOP;
     RETURN p_text;
 END $$;
-COMMENT ON FUNCTION convene_private.scrub(text, text[]) IS 'The text, or JSON as text, with each of these values replaced by its pseudonym';
+COMMENT ON FUNCTION convene_private.scrub(text, text[]) IS 'The text with each of these values replaced by its pseudonym';
+
+-- Value by value: in the text of a whole document a word of somebody's could be a number, or punctuation.
+CREATE FUNCTION convene_private.scrub_json(p_json jsonb, p_values text[]) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE jsonb_typeof(p_json)
+        WHEN 'string' THEN to_jsonb(convene_private.scrub(p_json #>> '{}', p_values))
+        WHEN 'array' THEN (SELECT coalesce(jsonb_agg(convene_private.scrub_json(e.value, p_values) ORDER BY e.place), '[]')
+                           FROM jsonb_array_elements(p_json) WITH ORDINALITY e(value, place))
+        WHEN 'object' THEN (SELECT coalesce(jsonb_object_agg(convene_private.scrub(f.key, p_values),
+                                                             convene_private.scrub_json(f.value, p_values)), '{}')
+                            FROM jsonb_each(p_json) f)
+        ELSE p_json END
+$$;
+COMMENT ON FUNCTION convene_private.scrub_json(jsonb, text[]) IS 'A document with each of these values replaced by its pseudonym wherever it stands in a text';
 
 CREATE FUNCTION convene_private.redacted(p_json jsonb, p_kept text[], p_own boolean, p_values text[]) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

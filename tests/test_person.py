@@ -381,6 +381,18 @@ def test_an_address_is_theirs_only_where_the_issuer_says_so(world):
     assert conn.execute("SELECT count(*) FROM convene.contractors WHERE profile_id = %s", [bystander.profile]).fetchone() == (1,)
 
 
+@pytest.mark.parametrize("own", ["1700000000", '": {"id', ', "id":', "\\\\n null", "charge"])
+def test_what_people_call_themselves_breaks_no_document(world, own):
+    conn, alpha, _, victim, _ = world
+    conn.execute("UPDATE convene.profiles SET phone = %s, full_name = %s WHERE id = %s", ["1700000000", own, victim.profile])
+    payload = {"created": 1700000000, "a": {"id": [None, 1.50, True, {}, []], "text": f"by {own}, {victim.email}"}, "email": victim.email}
+    conn.execute("INSERT INTO convene.stripe_events (stripe_event_id, type, payload) VALUES ('evt_own', 'charge', %s)", [json.dumps(payload)])
+    erase(conn, victim.profile)
+    left = conn.execute("SELECT payload FROM convene.stripe_events WHERE stripe_event_id = 'evt_own'").fetchone()[0]
+    assert left["created"] == 1700000000 and left["a"]["id"] == [None, 1.5, True, {}, []]
+    assert left["email"].startswith("erased-") and own not in left["a"]["text"] and left["a"]["text"].startswith("by ")
+
+
 def test_a_lost_key_is_made_anew(world):
     conn, _, _, victim, bystander = world
     erase(conn, victim.profile)
@@ -439,6 +451,17 @@ def test_the_copy_has_nothing_of_others_and_no_secret(world):
     assert str(other.id) in text and "Person 2" not in text and "Other" not in text
     assert [row["blocker_profile"] for row in document["tables"]["person_blocks"]] == [str(victim.profile)]
     assert {row["reporter_profile"] for row in document["tables"]["person_reports"]} == {str(victim.profile)}
+
+
+def test_a_number_opens_nobody_elses_messages(world):
+    """Whoever writes somebody's number into their own row makes the sender two people; the copy does not say what came."""
+    conn, *_, victim, bystander = world
+    message = ["INSERT INTO convene.peer_messages (direction, status, phone, body, understood) VALUES ('in', 'received', %s, 'SECRET', %s)"]
+    conn.execute(*message, [bystander.phone, "ambiguous"])
+    conn.execute(*message, [bystander.phone, "unknown_sender"])
+    conn.execute("UPDATE convene.profiles SET phone = %s WHERE id = %s", [bystander.phone, victim.profile])
+    conn.execute("UPDATE convene.contractors SET phone = %s WHERE profile_id = %s", [bystander.phone, victim.profile])
+    assert "SECRET" not in json.dumps(export(conn, victim.profile))
 
 
 def test_people_get_their_own_copy(world):

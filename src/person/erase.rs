@@ -406,22 +406,14 @@ fn marks(link: &Link, known: &Known) -> Vec<String> {
     known.proofs().into_iter().chain(ids.iter().map(ToString::to_string)).collect()
 }
 
-/// The person's id, names and addresses in a text of somebody else become pseudonyms.
+/// The person's id, names and addresses in a document of somebody else become pseudonyms.
 fn scrub(link: &Link, known: &Known, report: &mut Report) -> Outcome<()> {
-    const KIND: &str = "
-        SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a
-         WHERE a.attrelid = pg_catalog.to_regclass('convene.' || pg_catalog.quote_ident($1))
-           AND a.attname = $2";
-    let names = [link.table.as_str().into(), link.column.as_str().into()];
-    let Some(kind) = db::read_one(KIND, &names, |row| row.want::<String>(1))? else {
-        return Ok(());
-    };
     let column = quote_identifier(&link.column);
     let sql = format!(
-        "UPDATE convene.{} x SET {column} = convene_private.scrub(x.{column}::text, $2)::{kind}
+        "UPDATE convene.{} x SET {column} = convene_private.scrub_json(x.{column}, $2)
           WHERE EXISTS (SELECT FROM pg_catalog.unnest($1) m (mark)
                          WHERE position(m.mark IN lower(x.{column}::text)) > 0)
-            AND convene_private.scrub(x.{column}::text, $2) <> x.{column}::text",
+            AND convene_private.scrub_json(x.{column}, $2) <> x.{column}",
         quote_identifier(&link.table)
     );
     let words: Vec<String> =
