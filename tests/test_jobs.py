@@ -65,6 +65,17 @@ def test_a_round_leaves_out_what_is_not_due(fresh_db):
         assert len(runs(conn, "refresh-package-cards")) == 2
 
 
+def test_a_clock_that_was_set_back_keeps_no_job_waiting(fresh_db):
+    with fresh_db.connect() as conn:
+        conn.execute("""INSERT INTO convene.job_runs (job, status, started_at, finished_at)
+                        VALUES ('refresh-event-quality-scores', 'done', now() + interval '3 years', now() + interval '3 years')""")
+        due = "SELECT 'refresh-event-quality-scores' = ANY (convene.due_jobs()), due FROM convene.job_status() WHERE job = 'refresh-event-quality-scores'"
+        assert conn.execute(due).fetchone() == (True, True)
+        conn.execute("CALL convene.run_job('refresh-event-quality-scores')")
+        # Now there is a run that is not from the future, and it goes by that.
+        assert conn.execute(due).fetchone() == (False, False)
+
+
 def test_a_job_that_fails_is_recorded_and_keeps_nobody_waiting(fresh_db):
     with fresh_db.connect() as conn:
         conn.execute("ALTER TABLE convene.matches RENAME TO matches_away")

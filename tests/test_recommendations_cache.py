@@ -72,6 +72,13 @@ def test_what_is_kept_is_used(conn, planted, served):
     assert served(0, algorithm="popularity")[0].parts.keys() == {"popularity"}
 
 
+def test_what_is_kept_is_used_whatever_the_session_writes_times_like(db, conn, planted, served):
+    other = served(9)
+    conn.execute(SWAP, [planted.people[0].id, planted.people[9].id])
+    with db.second(options="-c TimeZone=Asia/Kathmandu -c extra_float_digits=0") as elsewhere:
+        assert [rec.session for rec in recommend(elsewhere, planted, 0)] == [rec.session for rec in other]
+
+
 def statement(sql, *numbers):
     return lambda conn, event: conn.execute(sql, [event.sessions[number] for number in numbers])
 

@@ -10,10 +10,12 @@ use crate::db;
 use crate::error::{OrRaise, Outcome};
 use crate::owner::{require_service, with_owner};
 
+/// A run that begins in the future is from before the clock was set back, and would keep its job waiting until then.
 const LAST: &str = "
     SELECT DISTINCT ON (job) job, status, started_at, finished_at, done, message,
            EXTRACT(epoch FROM pg_catalog.clock_timestamp() - started_at)::float8
-      FROM convene.job_runs ORDER BY job, started_at DESC";
+      FROM convene.job_runs WHERE started_at <= pg_catalog.clock_timestamp()
+     ORDER BY job, started_at DESC";
 
 /// What the caller may see of `pg_cron`'s list; a superuser sees all of it.
 const SCHEDULED: &str = "

@@ -21,7 +21,7 @@ macro_rules! context_sql {
         concat!(
             state_sql!($event),
             ",
-             (SELECT coalesce(pg_catalog.max(m.trained_at::text || m.xmin::text), '')
+             (SELECT coalesce(pg_catalog.max(extract(epoch FROM m.trained_at)::text || m.xmin::text), '')
                 FROM convene.recommendation_models m WHERE m.event_id = ",
             $event,
             "),
