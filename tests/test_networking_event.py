@@ -304,6 +304,7 @@ def cancelled_after(worker, wait, call):
             worker.execute(*call)
     except psycopg.errors.QueryCanceled:
         answer = time.monotonic() - asked[0]
+    timer.cancel()
     timer.join()
     # A cancel that came too late for the call is for whatever comes next.
     try:
@@ -325,7 +326,7 @@ def test_a_cancel_is_answered_within_half_a_second_and_leaves_nothing(db, conn, 
         with worker.transaction(force_rollback=True):
             worker.execute(*call)
         whole = time.monotonic() - started
-        for share in (0.02, 0.1, 0.25, 0.45, 0.65, 0.85):
+        for share in (0.02, 0.15, 0.35, 0.6, 0.85):
             best = None
             # A machine that is busy with other things delays everybody, so the best of three counts.
             for _ in range(3):

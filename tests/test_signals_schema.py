@@ -31,7 +31,6 @@ def send(conn, event, at, table="event_impressions"):
 
 def where(conn, table="event_impressions"):
     """Partition: the moments of its rows."""
-    conn.execute("SET timezone = 'UTC'")
     found = {}
     for part, at in conn.execute(f"SELECT tableoid::regclass::text, created_at FROM convene.{table} ORDER BY created_at"):
         found.setdefault(part.removeprefix(f"convene.{table}_"), []).append(at)

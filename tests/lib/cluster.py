@@ -3,13 +3,23 @@
 import os
 import subprocess
 from contextlib import contextmanager
+from datetime import timezone
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.types.datetime import TimestamptzLoader
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "cluster.sh"
+
+
+class InUtc(TimestamptzLoader):
+    """Moments are read in UTC. A session's time zone is the machine's, and of an hour that comes twice there Python says that it is
+    equal to no moment of another zone."""
+
+    def load(self, data):
+        return super().load(data).astimezone(timezone.utc)
 
 
 class Cluster:
@@ -41,7 +51,9 @@ class Cluster:
         return (Path(self.host) / "log").read_text(errors="replace")
 
     def connect(self, dbname="postgres", user="postgres", autocommit=True, **options):
-        return psycopg.connect(host=self.host, port=5432, user=user, dbname=dbname, autocommit=autocommit, **options)
+        made = psycopg.connect(host=self.host, port=5432, user=user, dbname=dbname, autocommit=autocommit, **options)
+        made.adapters.register_loader("timestamptz", InUtc)
+        return made
 
     def create_database(self, name, template="template0"):
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from .factory import ident
 
-# Noon of a summer's day in Phoenix, which keeps the same time all year.
-DAY = datetime(2027, 6, 15, 7, 0, tzinfo=timezone.utc)
+# Midnight of a day in Phoenix, which keeps the same time all year; ahead of every clock that runs this for years.
+DAY = datetime(2031, 6, 17, 7, 0, tzinfo=timezone.utc)
 PROMPTS = ("introduction", "arrival", "break", "lunch", "networking", "rating_request", "follow_up")
 
 
