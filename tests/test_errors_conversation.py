@@ -66,7 +66,7 @@ test_every_argument_has_its_cases, test_the_call_that_is_varied_is_well, test_wr
     "SELECT convene.send_peer_introduction(:match, rpad('Hi', 1600, 'x'), :noon)", "SELECT convene.record_peer_response(:match, :me, false, :noon)",
     "SELECT convene.ack_outbox(:work, NULL, :token)", "SELECT convene.ack_outbox(:work, 'null', :token)",
     "SELECT convene.nack_outbox(:work, repeat('ä', 5000000), :token)", "SELECT convene.nack_outbox(:work, '', :token, NULL, true)",
-    "SELECT * FROM convene.claim_outbox('nothing of the kind')", "SELECT * FROM convene.follow_up_due('2000-01-01')",
+    "SELECT * FROM convene.claim_outbox('nothing of the kind')", "SELECT * FROM convene.follow_up_due('2000-01-01Z')",
 ])
 def test_odd_but_allowed(conn, names, statement):
     with conn.transaction(force_rollback=True):

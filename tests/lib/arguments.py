@@ -75,6 +75,8 @@ def check_well(conn, names, cases, name):
 def check_wrong(conn, names, cases, name, parameter, hinted):
     """The stated code, a message that names the value, nothing half-written, and no connection lost; `hinted`: and a hint."""
     well, wrong = cases[name]
+    # In which the cases are written, and not in the machine's.
+    conn.execute("SET timezone = 'UTC'")
     before, process = contents(conn), conn.info.backend_pid
     for value, code, named in wrong[parameter]:
         got = sqlstate(conn, call(name, well, names, parameter, value))
