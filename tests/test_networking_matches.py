@@ -186,6 +186,24 @@ def test_what_is_kept_of_a_pair_is_the_same_whichever_of_the_two_asked(conn):
         assert kept[0] == kept[1] and "There are people who are in touch with both" in kept[1][5]
 
 
+def test_what_is_told_is_what_is_kept_to_the_last_decimal(conn):
+    """A score that lies between two decimals goes the same way in both."""
+    event = make_event(conn, "between", sessions=0, attendees=9)
+    for person in range(1, 9):
+        # 0.005 / 4, 0.015 / 4, ...: half a unit of the last decimal each.
+        conn.execute("INSERT INTO convene.goal_complements (event_id, looking_for, can_offer, strength) VALUES (%s, 'x', %s, %s)",
+                     [event.id, f"y{person}", (10 * person * 7 + 5) / 1000])
+        want(conn, event, person, ["x", "b", "c", "d"], [f"y{person}"])
+    want(conn, event, 0, ["x", "b", "c", "d"], [])
+    told = {row["match_id"]: row for row in generate(conn, event, 0, algorithm="goal_based")}
+    kept = conn.execute("SELECT id, attendee_1_id, score_1, score_2 FROM convene.matches WHERE id = ANY (%s)", [list(told)]).fetchall()
+    assert len(kept) == 8
+    for match_id, first, *scores in kept:
+        row = told[match_id]
+        own, other = scores if first == event.people[0].id else reversed(scores)
+        assert (row["own_score"], row["other_score"], row["compatibility_score"]) == (own, other, own)
+
+
 def test_sparse_people_do_not_take_the_top(conn):
     """The rule of the design: what is unknown counts as the event's mean."""
     event = market(conn, "sparse", 120, silent=0.0)

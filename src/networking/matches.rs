@@ -12,7 +12,7 @@ use pgrx::prelude::*;
 use super::circle::{apart, circle};
 use super::context::{Asked, Context};
 use super::people::{self, Event};
-use super::store::{self, Row};
+use super::store::{self, Row, shown};
 use crate::auth;
 use crate::db;
 use crate::document::Document;
@@ -69,10 +69,10 @@ fn preview_networking_matches(
     let answer = required(p_now, "p_now").and_then(|now| with_owner(|| answer(&asked, now)));
     let found = answer.or_raise().map(|answer| answer.found).unwrap_or_default();
     TableIterator::new(found.into_iter().map(|row| {
-        let score = numeric(row.score);
-        let (own, other) = (numeric(row.pair.of), numeric(row.pair.to));
+        let score = shown(row.score);
+        let (own, other) = (shown(row.pair.of), shown(row.pair.to));
         let reasons = pgrx::JsonB(row.reasons.into());
-        let coverage = numeric(row.pair.coverage);
+        let coverage = shown(row.pair.coverage);
         let parts = Document(row.parts);
         (row.id, row.name, score, reasons, row.title, row.company, own, other, coverage, parts)
     }))
@@ -107,18 +107,13 @@ fn generate_networking_matches(
     let asked = Asked::new(p_attendee_id, p_event_id, p_limit, p_algorithm).or_raise();
     let kept = auth::moment(p_now, asked.attendee.by_service).and_then(|now| generate(&asked, now));
     TableIterator::new(kept.or_raise().into_iter().map(|(id, row)| {
-        let score = numeric(row.score);
-        let (own, other) = (numeric(row.pair.of), numeric(row.pair.to));
+        let score = shown(row.score);
+        let (own, other) = (shown(row.pair.of), shown(row.pair.to));
         let reasons = pgrx::JsonB(row.reasons.into());
-        let coverage = numeric(row.pair.coverage);
+        let coverage = shown(row.pair.coverage);
         let parts = Document(row.parts);
         (id, row.id, row.name, score, reasons, row.title, row.company, own, other, coverage, parts)
     }))
-}
-
-/// A score as SQL shows it: four decimals.
-fn numeric(score: f64) -> AnyNumeric {
-    AnyNumeric::try_from(format!("{score:.4}").as_str()).unwrap_or_else(|_| AnyNumeric::from(0))
 }
 
 fn generate(asked: &Asked, now: TimestampWithTimeZone) -> Outcome<Vec<(pgrx::Uuid, Found)>> {

@@ -23,6 +23,18 @@ pub const BATCH: usize = 5_000;
 const DECIMALS: u32 = 4;
 const UNITS: f64 = 1e4;
 
+/// A score in units of its last decimal.
+fn units(score: f64) -> i64 {
+    (score * UNITS).round() as i64
+}
+
+/// A score as it is shown, with the decimals that it is kept with: what is told of a match is what its row says.
+pub fn shown(score: f64) -> AnyNumeric {
+    let units = units(score);
+    let text = format!("{}.{:04}", units / UNITS as i64, units % UNITS as i64);
+    AnyNumeric::try_from(text.as_str()).unwrap_or_else(|_| AnyNumeric::from(0))
+}
+
 /// A suggestion as it is kept: `a` is the lower id.
 pub struct Row {
     /// Its id, if the pair has none.
@@ -52,7 +64,7 @@ pub fn row(
         id,
         a: event.who.ids[a],
         b: event.who.ids[b],
-        scores: scores.map(|score| (score * UNITS).round() as i64),
+        scores: scores.map(units),
         parts: packed::document(|out| parts(out, &scorer.parts(pair))),
         reasons: packed::document(|out| {
             Json::list(out, &reasons, |out, said| Json::text(out, said))
