@@ -30,7 +30,8 @@ CASES = {
     "refresh_marketplace": ("p_which => 'package_cards', p_now => now()", {
         "p_which": [("''", "22023", '""'), ("'Package_cards'", "22023", "Package_cards"), ("'package_cards '", "22023", "package_cards "),
                     (HUGE, "22023", "xxx")],
-        "p_now": [("NULL", "22004", "p_now")]}),
+        "p_now": [("NULL", "22004", "p_now"), ("'infinity'", "22023", "p_now is infinite"), ("'-infinity'", "22023", "p_now is infinite"),
+                  ("'10000-01-01 UTC'", "22023", "p_now 10000-01-01.* is too far ahead"), ("'0001-01-01 BC'", "22023", "too long ago")]}),
     "get_sponsor_recommendations": ("p_event_id => :event, p_limit => 5, p_min_score => 0.5", {
         "p_event_id": ids(), "p_limit": limits(500), "p_min_score": SCORE}),
     "get_event_recommendations": ("p_sponsor_id => :sponsor, p_limit => 5, p_min_score => 0.5", {

@@ -114,6 +114,19 @@ def test_history_is_of_the_organizations_events_that_ended_before(conn, world):
     assert quality(conn, second)[7] is False
 
 
+@pytest.mark.parametrize("start, end", [("-infinity", "infinity"), ("4713-01-01 BC", "294276-12-31"), ("infinity", None)])
+def test_an_event_of_another_time_keeps_no_other_one_waiting(conn, world, start, end):
+    """What organizers write as a time is up to them: all qualities are computed all the same."""
+    alpha, _ = world
+    odd = make_event(conn, "odd", sessions=0, attendees=0)
+    conn.execute("UPDATE convene.events SET organization_id = %s, venue_id = NULL, status = 'completed', start_at = %s, end_at = %s"
+                 " WHERE id = %s", [alpha.organization, start, end, odd.id])
+    insights(conn, odd, engagement_score=0.9)
+    assert refresh(conn, "event_quality_scores")["event_quality_scores"][0] == "done"
+    assert quality(conn, alpha)[0] is not None and quality(conn, odd)[0] is not None
+    assert quality(conn, alpha)[5] is None and quality(conn, odd)[5] is None
+
+
 def test_a_cancelled_event_loses_its_quality(conn, world):
     refresh(conn, "event_quality_scores")
     conn.execute("UPDATE convene.events SET status = 'cancelled' WHERE id = %s", [world[0].id])

@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 
 use crate::db::{self, Row};
 use crate::error::Outcome;
+use crate::programme::micros;
 use crate::sponsorship::inputs::live_event;
 
 /// Rows that are read at a time, and written.
@@ -20,9 +21,9 @@ struct Known {
 // Ten things describe an event (engine::marketplace::DESCRIBED_OF). Only what took place is history.
 const EVENTS: &str = concat!(
     "SELECT e.id, e.organization_id,
-       (extract(epoch FROM e.start_at) * 1000000)::bigint,
+       e.start_at,
        CASE WHEN e.status = 'completed' OR e.status = 'published' AND e.end_at <= $1
-            THEN (extract(epoch FROM coalesce(e.end_at, e.start_at)) * 1000000)::bigint END,
+            THEN coalesce(e.end_at, e.start_at) END,
        (coalesce(e.description, '') ~ '[^[:space:]]')::integer + (e.start_at IS NOT NULL)::integer + (e.end_at IS NOT NULL)::integer
          + (e.venue_id IS NOT NULL OR coalesce(e.city, '') ~ '[^[:space:]]')::integer
          + (e.regions <> '{}' OR coalesce(e.country, '') ~ '[^[:space:]]')::integer
@@ -43,8 +44,8 @@ const EVENTS: &str = concat!(
 fn event(row: &Row<'_>) -> Outcome<Event<[u8; 16]>> {
     Ok(Event {
         organization: *row.want::<pgrx::Uuid>(2)?.as_bytes(),
-        start: row.get(3)?,
-        ended: row.get(4)?,
+        start: row.get(3)?.map(micros),
+        ended: row.get(4)?.map(micros),
         described: row.want(5)?,
         engagement: row.get(6)?,
         conversion_rate: row.get(7)?,

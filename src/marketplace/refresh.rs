@@ -7,10 +7,10 @@ use pgrx::prelude::*;
 use pgrx::spi::quote_identifier;
 
 use super::quality;
-use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid};
 use crate::install::vector_schema;
+use crate::networking::moments::finite;
 use crate::owner::{require_service, with_owner, with_owner_refreshing};
 use crate::sponsorship::inputs::{live_event, live_sponsor};
 use crate::subtransaction::attempt;
@@ -78,7 +78,7 @@ fn refresh_marketplace(
 
 fn run(which: Option<&str>, now: Option<TimestampWithTimeZone>) -> Outcome<Vec<Ran>> {
     require_service("refresh the marketplace")?;
-    let now = auth::moment(now, true)?;
+    let now = finite(now, "p_now")?;
     let chosen = chosen(which)?;
     let mut done = Vec::with_capacity(chosen.len());
     for (place, part) in chosen {

@@ -144,9 +144,13 @@ pub fn qualities<O: Copy + Eq + Hash>(events: &[Event<O>]) -> Vec<Quality> {
     events
         .iter()
         .map(|event| {
-            // An event that does not say when it begins comes after all; one that is over and does
-            // not say so either would be its own history.
-            let by = event.start.or_else(|| event.ended.map(|ended| ended - 1));
+            // An event that does not say when it begins comes after all. One that is over and does not
+            // say when it began, or not when it ended, is not its own history.
+            let before = event.ended.map(|ended| ended.saturating_sub(1));
+            let by = match (event.start, before) {
+                (Some(start), Some(before)) => Some(start.min(before)),
+                (start, before) => start.or(before),
+            };
             let history = past.get(&event.organization).and_then(|past| past.history(by));
             quality([
                 Some(event.completeness()),

@@ -88,8 +88,10 @@ fn history_is_what_ended_before() {
 
 #[test]
 fn an_event_that_is_over_is_not_its_own_history() {
-    let event = Event { start: None, ended: Some(10), engagement: Some(1.0), ..UNKNOWN };
-    assert_eq!(one(event).parts[4], None);
+    for (start, ended) in [(None, 10), (Some(10), 10), (Some(12), 10), (Some(i64::MAX), i64::MAX)] {
+        let event = Event { start, ended: Some(ended), engagement: Some(1.0), ..UNKNOWN };
+        assert_eq!(one(event).parts[4], None, "{start:?} {ended}");
+    }
 }
 
 #[test]
