@@ -361,6 +361,20 @@ def test_events_for_a_sponsor(conn, world):
     assert conn.execute(statement, [alpha.birch]).fetchall()[0][4:] == (1, None)
 
 
+def test_what_left_the_market_is_not_shown_until_a_worker_comes(conn, world):
+    """Nobody reads the new title of an event that was taken back, or the new name of a sponsor that churned."""
+    alpha, beta = world
+    conn.execute("UPDATE convene.events SET status = 'draft', title = 'In secret' WHERE id = %s", [beta.id])
+    conn.execute("UPDATE convene.sponsors SET status = 'churned', company_name = 'Birch in secret' WHERE id = %s", [alpha.birch])
+    with as_role(conn, "authenticated", alpha.person):
+        assert [row[0] for row in conn.execute("SELECT event_id FROM convene.get_event_recommendations(%s)", [alpha.acme])] == [alpha.id]
+    with as_role(conn, "authenticated", alpha.organizer):
+        assert [row[0] for row in conn.execute("SELECT sponsor_id FROM convene.get_sponsor_recommendations(%s)", [alpha.id])] == [alpha.acme]
+    conn.execute("UPDATE convene.events SET start_at = now() - interval '2 days', end_at = now() - interval '1 day' WHERE id = %s", [alpha.id])
+    assert conn.execute("SELECT * FROM convene.get_event_recommendations(%s)", [alpha.acme]).fetchall() == []
+    assert conn.execute("SELECT * FROM convene.get_sponsor_recommendations(%s)", [alpha.id]).fetchall() == []
+
+
 def test_an_organizer_does_not_ask_for_a_sponsor(conn, world):
     alpha, beta = world
     with as_role(conn, "authenticated", alpha.organizer):

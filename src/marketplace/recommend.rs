@@ -7,6 +7,7 @@ use crate::db;
 use crate::document::Document;
 use crate::error::{OrRaise, Outcome, share, within};
 use crate::owner::with_owner;
+use crate::sponsorship::inputs::live_event;
 
 /// The most rows of one answer.
 pub const MOST: i32 = 500;
@@ -14,13 +15,19 @@ pub const MOST: i32 = 500;
 type Sponsor =
     (pgrx::Uuid, Option<String>, Option<String>, Option<String>, AnyNumeric, Document, String);
 
-// The index is by (event_id, score DESC).
-const SPONSORS: &str = "
-    SELECT m.sponsor_id, c.company_name, c.industry, c.company_size, m.score, m.overlap_metrics, m.status
+// The index is by (event_id, score DESC). A worker comes some time after a sponsor or an event left the market: meanwhile
+// neither is shown. Asked row by row, in the order of the index, until the page is full.
+const SPONSORS: &str = concat!(
+    "SELECT m.sponsor_id, c.company_name, c.industry, c.company_size, m.score, m.overlap_metrics, m.status
       FROM convene.sponsorship_matches m
       LEFT JOIN convene.sponsor_cards c ON c.sponsor_id = m.sponsor_id
      WHERE m.event_id = $1 AND m.score >= $2::numeric AND m.retired_at IS NULL AND m.status <> 'rejected'
-     ORDER BY m.score DESC, m.sponsor_id LIMIT $3";
+       AND (SELECT c.audience FROM convene.sponsor_cards c WHERE c.sponsor_id = m.sponsor_id) IS NOT NULL
+       AND (SELECT ",
+    live_event!("pg_catalog.now()"),
+    " FROM convene.events e WHERE e.id = m.event_id)
+     ORDER BY m.score DESC, m.sponsor_id LIMIT $3"
+);
 
 /// Sponsors that suit an event, best first.
 #[pg_extern(stable, parallel_restricted)]
@@ -92,11 +99,14 @@ type Event = (
 );
 
 // The index is by (sponsor_id, score DESC). Packages are looked up for the page only.
-const EVENTS: &str = "
-    SELECT b.event_id, e.title, e.start_at, e.end_at, b.score, b.overlap_metrics, b.status, q.quality_score, q.quality_tier,
+const EVENTS: &str = concat!(
+    "SELECT b.event_id, e.title, e.start_at, e.end_at, b.score, b.overlap_metrics, b.status, q.quality_score, q.quality_tier,
            k.available, k.affordable
       FROM (SELECT m.event_id, m.score, m.overlap_metrics, m.status FROM convene.sponsorship_matches m
              WHERE m.sponsor_id = $1 AND m.score >= $2::numeric AND m.retired_at IS NULL AND m.status <> 'rejected'
+               AND (SELECT ",
+    live_event!("pg_catalog.now()"),
+    " FROM convene.events e WHERE e.id = m.event_id)
              ORDER BY m.score DESC, m.event_id LIMIT $3) b
       JOIN convene.events e ON e.id = b.event_id
       LEFT JOIN convene.event_quality_scores q ON q.event_id = b.event_id
@@ -107,7 +117,8 @@ const EVENTS: &str = "
                        WHERE p.price_cents <= s.annual_budget_cents AND p.currency = s.currency) END AS affordable
               FROM convene.sponsorship_packages p
              WHERE p.event_id = b.event_id AND p.available > 0 AND p.status IN ('available', 'limited')) k
-     ORDER BY b.score DESC, b.event_id";
+     ORDER BY b.score DESC, b.event_id"
+);
 
 /// Events that suit a sponsor, best first.
 #[pg_extern(stable, parallel_restricted)]
