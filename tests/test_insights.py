@@ -122,6 +122,18 @@ def test_words_of_a_mention(conn, text, sum_of_valences):
     assert found == pytest.approx(sum_of_valences / (sum_of_valences ** 2 + 15) ** 0.5, abs=1e-12)
 
 
+def test_words_that_say_nothing_are_a_nought_without_a_sign(conn):
+    assert conn.execute("SELECT convene.score_sentiment('Wo ist der Eingang?')::text").fetchone() == ("0",)
+
+
+def test_a_text_of_any_length_is_read_at_once(conn):
+    """As far as a mention goes. Each of its words took memory, and none could be cancelled."""
+    with conn.transaction(force_rollback=True):
+        conn.execute("SET LOCAL statement_timeout = '10s'")
+        assert conn.execute("SELECT convene.score_sentiment('great ' || repeat('a ', 50000000) || 'awful')"
+                            " = convene.score_sentiment('great')").fetchone() == (True,)
+
+
 def test_blank_words_and_none(conn):
     assert conn.execute("SELECT convene.score_sentiment(' '), convene.score_sentiment(NULL)").fetchone() == (None, None)
     assert conn.execute("SELECT convene.score_sentiment(repeat('awful ', 200000))").fetchone()[0] == pytest.approx(-1)
@@ -335,6 +347,26 @@ def test_a_month_goes_and_the_figures_stay(fresh_db):
                             [event.id]).fetchone() == (1018,)
         assert conn.execute("SELECT convene.drop_old_partitions()").fetchone()[0] == {"dropped": []}
         assert conn.execute("SELECT count(*) FROM convene.event_impressions").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("zone, style", [("Asia/Kolkata", "SQL, DMY"), ("America/New_York", "German"), ("XYZ5", "Postgres")])
+def test_a_month_is_the_same_in_every_session(fresh_db, zone, style):
+    """IST is India's time where it is written, and Israel's where it is read; what XYZ is nobody else knows."""
+    hours = [datetime(2025, month, day, hour, 30, tzinfo=timezone.utc) for month, day, hour in
+             [(1, 1, 0), (1, 15, 12), (1, 31, 23), (2, 1, 0), (2, 28, 23)]]
+    with fresh_db.connect() as conn:
+        event = make_event(conn, "old", sessions=1)
+        for month in ("2025-01-01", "2025-02-01"):
+            conn.execute(MAKE, ["event_impressions", month])
+        for place, hour in enumerate(hours):
+            shown(conn, event, 10 ** place, country="DE", created_at=hour)
+        refresh(conn)
+        conn.execute("SELECT set_config('TimeZone', %s, false), set_config('DateStyle', %s, false)", [zone, style])
+        assert conn.execute("SELECT convene.drop_old_partitions('1 month', '2025-03-10 UTC')").fetchone()[0] == {
+            "dropped": ["event_impressions 2025-01"]}
+        assert conn.execute("SELECT to_char(month, 'YYYY-MM-DD'), impressions FROM convene.event_signal_months").fetchall() == [("2025-01-01", 111)]
+        rebuild(conn)
+        assert figures(conn, event.id)["geo_distribution"] == {"DE": 11111}
 
 
 @pytest.mark.parametrize("keep, code", [

@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 use super::fold::{folded, folded_keys, no_measures, once, twice, unfolded};
-use super::lock_all;
+use super::{in_utc, lock_all};
 use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, required};
@@ -29,7 +29,7 @@ fn run(keep: Option<Interval>, now: Option<TimestampWithTimeZone>) -> Outcome<pg
         check(keep, now)?;
         lock_all()?;
         let mut dropped = Vec::new();
-        for old in old(keep, now)? {
+        for old in in_utc(|| old(keep, now))? {
             if fold_and_drop(&old)? {
                 dropped.push(old.name);
             }

@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use super::count::{Done, hold_known, progress};
 use super::fold::{folded, folded_keys, keep_totals, no_measures, once, twice, unfolded};
-use super::{CHUNK, figures, lock_all, lock_event};
+use super::{CHUNK, figures, in_utc, lock_all, lock_event};
 use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome};
@@ -124,10 +124,10 @@ fn count(event: Option<pgrx::Uuid>, held: &[pgrx::Uuid]) -> Outcome<i64> {
         keep_totals!("JOIN held h ON h.id = f.event_id"),
         ") SELECT pg_catalog.count(*) FROM gone"
     );
-    Ok(db::write(COUNT, &[event.into(), held.to_vec().into()], |row| row.want(1))?
-        .first()
-        .copied()
-        .unwrap_or(0))
+    let taken = in_utc(|| {
+        db::write(COUNT, &[event.into(), held.to_vec().into()], |row| row.want::<i64>(1))
+    })?;
+    Ok(taken.first().copied().unwrap_or(0))
 }
 
 /// Those of which anything is known.
