@@ -59,19 +59,24 @@ const AFTER_BUT: f64 = 1.5;
 const EXCLAMATION: f64 = 0.1;
 /// The sum at which a text reaches 0.7 of the way is the root of this.
 const SATURATION: f64 = 15.0;
+/// Characters that are read of a text: a mention has fewer, and each word of a longer one takes memory.
+const MOST: usize = 100_000;
 
 /// -1 (very bad) to 1 (very good); 0 where nothing speaks for either, and nothing for a blank text.
 #[must_use]
 pub fn sentiment(text: &str) -> Option<f64> {
-    if text.trim().is_empty() {
+    let text = text.trim();
+    if text.is_empty() {
         return None;
     }
+    let text = text.char_indices().nth(MOST).map_or(text, |(end, _)| &text[..end]);
     let words = words(text);
     let mixed = words.iter().any(|word| !word.capitals && word.is_letters());
     let turn = words.iter().rposition(|word| word.text == "but");
-    let sum: f64 = (0..words.len())
+    // From nought up: nothing at all adds up to a nought with a sign.
+    let sum = (0..words.len())
         .filter_map(|at| Some(valence(&words, at, mixed)? * around(turn, at)))
-        .sum();
+        .fold(0.0, |sum, value| sum + value);
     let marks = text.chars().filter(|c| *c == '!').take(3).count();
     let sum = sum * (1.0 + EXCLAMATION * marks as f64);
     Some(sum / (sum * sum + SATURATION).sqrt())
@@ -271,6 +276,21 @@ mod tests {
         assert_eq!(sentiment(""), None);
         assert_eq!(sentiment(" \n\t"), None);
         assert_eq!(sentiment("..."), Some(0.0));
+    }
+
+    #[test]
+    fn nothing_speaks_for_either_without_a_sign() {
+        for text in ["...", "Wo ist der Eingang?", "the second floor"] {
+            assert_eq!(sentiment(text).map(f64::to_bits), Some(0.0_f64.to_bits()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_read_as_far_as_a_mention_goes() {
+        let long = "é ".repeat(MOST / 2 - 3);
+        assert_eq!(sentiment(&format!("{long}good")), sentiment("good"));
+        assert_eq!(sentiment(&format!("{long}é é é é good")), Some(0.0));
+        assert_eq!(sentiment(&format!("{}good", " ".repeat(2 * MOST))), sentiment("good"));
     }
 
     #[test]
