@@ -28,7 +28,7 @@ pub(super) fn line(text: &str, most: usize) -> String {
 
 /// Characters that are not seen but turn or hide what is.
 fn steers(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -43,7 +43,7 @@ mod tests {
         assert_eq!(line("[free](https://evil.example)", 100), r"\[free\](https\://evil.example)");
         assert_eq!(line("www.evil.example a@b.example", 100), r"www\.evil.example a\@b.example");
         assert_eq!(line("a\n\n# b\r\n- c\u{2028}d", 100), r"a \# b - c d");
-        assert_eq!(line("a\u{202e}b\u{200b}c", 100), "abc");
+        assert_eq!(line("a\u{202e}b\u{200b}c\u{61c}d", 100), "abcd");
         assert_eq!(line("abcdef", 3), "abc…");
         assert_eq!(line(" \n ", 9), "");
     }

@@ -1,11 +1,14 @@
 //! A proposal to a sponsor, in Markdown, from what is known of the event and of the fit. What is not
 //! known is not mentioned, and the sponsor's budget never is.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write;
 
 use super::markdown::line;
 use super::overrides::Case;
 use super::regions::folded;
+use super::sides::MOST_COUNT;
 use super::words::{categories, plain};
 use crate::sponsorship::fold_region;
 
@@ -235,20 +238,24 @@ fn both(wanted: &[String], present: &[String], form: fn(&str) -> String) -> Vec<
 /// The largest shares of a distribution, those of one form taken together under the name that has
 /// most.
 fn largest(distribution: &[(String, f64)], form: fn(&str) -> String) -> String {
-    let mut given: Vec<&(String, f64)> =
-        distribution.iter().filter(|(_, count)| *count > 0.0 && count.is_finite()).collect();
-    given.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    let mut merged: Vec<(String, &str, f64)> = Vec::new();
+    let counted = distribution.iter().filter(|(_, count)| *count > 0.0);
+    let mut given: Vec<(&str, f64)> =
+        counted.map(|(name, count)| (name.as_str(), count.min(MOST_COUNT))).collect();
+    given.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut merged: Vec<(&str, f64)> = Vec::new();
     for (name, count) in given {
-        let key = form(name);
-        match merged.iter_mut().find(|(known, ..)| *known == key) {
-            Some(known) => known.2 += count,
-            None => merged.push((key, name.as_str(), *count)),
+        match places.entry(form(name)) {
+            Entry::Occupied(known) => merged[*known.get()].1 += count,
+            Entry::Vacant(free) => {
+                free.insert(merged.len());
+                merged.push((name, count));
+            }
         }
     }
-    let total: f64 = merged.iter().map(|(.., count)| count).sum();
-    merged.sort_by(|a, b| b.2.total_cmp(&a.2));
-    let shares = merged.iter().map(|(_, name, count)| (name, count / total));
+    let total: f64 = merged.iter().map(|(_, count)| count).sum();
+    merged.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let shares = merged.iter().map(|(name, count)| (name, count / total));
     let shares = shares.filter(|(_, share)| *share >= LEAST_SHARE).take(LISTED);
     let texts: Vec<String> =
         shares.map(|(name, share)| format!("{} {}", line(name, NAME), percent(share))).collect();
@@ -417,6 +424,17 @@ Nothing has been counted yet.
 None is on sale at the moment.
 ";
         assert_eq!(bare.to_markdown(), expected);
+    }
+
+    #[test]
+    fn whatever_was_counted_is_a_share() {
+        // So many that to look through all for each would take minutes.
+        let mut many: Vec<(String, f64)> = (0..300_000).map(|n| (format!("r{n}"), 1.0)).collect();
+        many.push(("usa".into(), 200_000.0));
+        many.push(("US".into(), 500_000.0));
+        assert_eq!(largest(&many, fold_region), "US 70 %");
+        let endless = [("a".to_owned(), f64::MAX), ("b".to_owned(), f64::MAX), ("c".into(), -1.0)];
+        assert_eq!(largest(&endless, plain), "a 50 %, b 50 %");
     }
 
     #[test]

@@ -11,6 +11,9 @@ use super::words::{distinct, plain};
 /// those of the public-domain `iso3166.tab` of the time zone database and usual short forms.
 const COUNTRIES: &str = include_str!("countries.txt");
 
+/// Bytes of a text that may be the name of a country, with any dots and spaces; a longer one is none.
+const MOST_BYTES: usize = 500;
+
 /// Letters with marks that occur in names of countries, and the letters that stand for them.
 const UNMARKED: [(&str, char); 6] =
     [("áàâãäå", 'a'), ("ç", 'c'), ("éèêë", 'e'), ("íìîï", 'i'), ("óòôõö", 'o'), ("úùûü", 'u')];
@@ -59,6 +62,10 @@ fn countries() -> &'static HashMap<String, &'static str> {
 /// space.
 #[must_use]
 pub fn fold(region: &str) -> String {
+    let region = region.trim();
+    if region.len() > MOST_BYTES {
+        return plain(region);
+    }
     let known = countries().get(&name(region)).map(|code| code.to_lowercase());
     known.unwrap_or_else(|| plain(region))
 }
@@ -99,6 +106,8 @@ mod tests {
         assert_eq!(fold("St. Gallen"), "st. gallen");
         assert_eq!(fold("the"), "the");
         assert_eq!(fold("  "), "");
+        assert_eq!(fold(&format!("{}USA", " ".repeat(1_000))), "us");
+        assert_eq!(fold(&"U.S. ".repeat(1_000)), "u.s. ".repeat(1_000).trim());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{parts, regions, words};
 use crate::similarity;
 
 /// The most that one count of an audience weighs: no sum of them overflows.
-const MOST_COUNT: f64 = 1e15;
+pub(super) const MOST_COUNT: f64 = 1e15;
 
 /// A vector and the model that made it; vectors of two models are never compared.
 #[derive(Debug, Clone, PartialEq)]
