@@ -629,6 +629,21 @@ COMMENT ON FUNCTION convene_private.time_sponsorship() IS 'Notes when a sponsors
 CREATE TRIGGER event_sponsorships_time BEFORE INSERT OR UPDATE OF status ON convene.event_sponsorships
     FOR EACH ROW EXECUTE FUNCTION convene_private.time_sponsorship();
 
+-- pgvector adds up the squares of a vector in single precision. Where they vanish or overflow its cosine is wrong: one that is
+-- short enough is as near as can be to everything.
+CREATE FUNCTION convene_private.check_length(p_vector real[], p_column text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    length CONSTANT double precision := sqrt((SELECT sum(v.x::double precision ^ 2) FROM unnest(p_vector) v(x)));
+BEGIN
+    IF length > 0 AND length NOT BETWEEN 1e-12 AND 1e12 THEN
+        RAISE EXCEPTION 'the length of % is %, not 0 and not between 1e-12 and 1e12', p_column, length
+            USING ERRCODE = '22023', DETAIL = 'Numbers that small or large have no exact similarity.',
+                  HINT = 'Scale it to length 1: its direction is what counts.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION convene_private.check_length(real[], text) IS 'Refuses a vector (0 aside) that is too short or too long to be compared';
+
 -- Definer, this and the next two: the caller may not name what is in convene_private. By way of an array: functions of pgvector
 -- would have to be found in whatever schema it lives.
 CREATE FUNCTION convene_private.place_sponsor_profile() RETURNS trigger
@@ -636,6 +651,9 @@ CREATE FUNCTION convene_private.place_sponsor_profile() RETURNS trigger
 BEGIN
     NEW.embedding_model := CASE WHEN NEW.objectives_embedding IS NOT NULL THEN
         convene_private.embedding_model_of(NEW.embedding_model, cardinality(NEW.objectives_embedding::real[])) END;
+    IF TG_OP = 'INSERT' OR NEW.objectives_embedding::real[] IS DISTINCT FROM OLD.objectives_embedding::real[] THEN
+        PERFORM convene_private.check_length(NEW.objectives_embedding::real[], 'objectives_embedding');
+    END IF;
     IF TG_OP = 'UPDATE' THEN
         NEW.rev := OLD.rev + ((NEW.annual_budget_cents, NEW.preferred_categories, NEW.regions,
                                NEW.embedding_model, NEW.objectives_embedding::real[])
@@ -644,7 +662,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION convene_private.place_sponsor_profile() IS 'Checks the dimension of the vector and counts rev';
+COMMENT ON FUNCTION convene_private.place_sponsor_profile() IS 'Checks dimension and length of the vector and counts rev';
 CREATE TRIGGER sponsor_profiles_place BEFORE INSERT OR UPDATE ON convene.sponsor_profiles
     FOR EACH ROW EXECUTE FUNCTION convene_private.place_sponsor_profile();
 
@@ -652,13 +670,16 @@ CREATE FUNCTION convene_private.place_event_embedding() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.embedding_model := convene_private.embedding_model_of(NEW.embedding_model, cardinality(NEW.embedding::real[]));
+    IF TG_OP = 'INSERT' OR NEW.embedding::real[] IS DISTINCT FROM OLD.embedding::real[] THEN
+        PERFORM convene_private.check_length(NEW.embedding::real[], 'embedding');
+    END IF;
     IF TG_OP = 'UPDATE' THEN
         NEW.rev := OLD.rev + ((NEW.embedding_model, NEW.embedding::real[])
                               IS DISTINCT FROM (OLD.embedding_model, OLD.embedding::real[]))::integer;
     END IF;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION convene_private.place_event_embedding() IS 'Checks the dimension of the vector and counts rev';
+COMMENT ON FUNCTION convene_private.place_event_embedding() IS 'Checks dimension and length of the vector and counts rev';
 CREATE TRIGGER event_embeddings_place BEFORE INSERT OR UPDATE ON convene.event_embeddings
     FOR EACH ROW EXECUTE FUNCTION convene_private.place_event_embedding();
 

@@ -122,6 +122,17 @@ def test_the_call_of_the_document(conn, market):
         assert [(row[0], row[1], round(row[-1], 6)) for row in conn.execute(statement)] == [(sponsor, "Near", 1.0)]
 
 
+@pytest.mark.parametrize("factor", [1e-44, 1e-30, 1.0, 1e37])
+def test_the_length_of_what_is_asked_for_does_not_matter(conn, market, factor):
+    with conn.transaction(force_rollback=True):
+        conn.execute("SELECT convene.add_embedding_model('three', 3)")
+        for name, vector in [("A", [1, 0, 0]), ("B", [1, 1, 0]), ("C", [-1, 0, 0])]:
+            add_sponsor(conn, name, model="three", vector=vector)
+        found = conn.execute("SELECT company_name, similarity FROM convene.find_similar_sponsors(%s::float8[]::real[], 9, -1, 'three')",
+                             [[factor, 0.0, 0.0]]).fetchall()
+        assert found == [("A", 1.0), ("B", pytest.approx(0.5 ** 0.5)), ("C", -1.0)]
+
+
 def test_whoever_organizes_finds_all_and_others_their_own(conn, market):
     event, queries = market
     with conn.transaction(force_rollback=True):

@@ -282,6 +282,21 @@ def test_a_vector_has_its_models_dimension(undone, world):
     assert value(undone, "embedding_model", "sponsor_profiles", "sponsor_id", profile) is None
 
 
+@pytest.mark.parametrize(("vector", "fits"), [
+    ("[1e-24,0,0]", False), ("[3e38,3e38,0]", False), ("[0,-1e13,1]", False), ("[1e-12,0,1e-12]", True), ("[0,0,5e11]", True), ("[0,0,0]", True)])
+def test_a_vector_has_a_length_that_can_be_compared(undone, world, vector, fits):
+    """By one that is shorter a sponsor would be as near as can be to every event that shares a sign with it."""
+    undone.execute("SELECT convene.add_embedding_model('three', 3, true)")
+    profile, event = add(undone, "sponsor_profiles", sponsor_id=add_sponsor(undone)), world.alpha.id
+    for column, statement, arguments in [
+            ("objectives_embedding", "UPDATE convene.sponsor_profiles SET objectives_embedding = %s WHERE sponsor_id = %s", [vector, profile]),
+            ("embedding", "INSERT INTO convene.event_embeddings (event_id, embedding, source_text) VALUES (%s, %s, 'x')", [event, vector])]:
+        if fits:
+            undone.execute(statement, arguments)
+        else:
+            expect_error(undone, "22023", statement, arguments, message=f"the length of {column} is ", hint="length 1")
+
+
 def test_each_model_has_its_index_on_every_table_of_vectors(undone):
     def indexed(model):
         rows = undone.execute("SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'convene' AND indexdef LIKE %s",

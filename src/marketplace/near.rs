@@ -2,6 +2,7 @@
 
 use convene_engine::Error;
 use convene_engine::marketplace::{Plan, plan};
+use convene_engine::similarity;
 use pgrx::prelude::*;
 use pgrx::spi::{quote_identifier, quote_literal};
 
@@ -159,8 +160,8 @@ fn search<T>(
 /// A vector of a caller, and which model it is of: the one named, the default one, or the only other
 /// one of its dimension.
 fn asked(embedding: Option<Vec<Option<f32>>>, model: Option<&str>) -> Outcome<Query> {
-    let vector = numbers(required(embedding, "p_embedding")?)?;
-    if vector.iter().all(|number| *number == 0.0) {
+    let mut vector = numbers(required(embedding, "p_embedding")?)?;
+    if !similarity::scale(&mut vector) {
         return invalid(
             "p_embedding has no direction: all its numbers are zero",
             "Similarity is the cosine of the angle between two vectors.",
@@ -375,13 +376,14 @@ fn semantic_match(event_id: Option<pgrx::Uuid>, limit: Option<i32>) -> Outcome<V
         let found = db::read_one(VECTOR_OF_EVENT, &[event_id.into()], |row| {
             Ok(Query { model: row.want(1)?, vector: row.want(2)? })
         })?;
-        let Some(query) = found else {
+        let Some(mut query) = found else {
             return Err(Failure(Error::WrongState {
                 message: format!("event {event_id} has no vector"),
                 detail: "Sponsors are compared with it by its embedding.".into(),
                 hint: "Write one into convene.event_embeddings first.".into(),
             }));
         };
+        similarity::scale(&mut query.vector);
         let bounds = Bounds { among: None, limit, threshold: -1.0, event: Some(event_id) };
         search(&SPONSORS, &query, &bounds, sponsor)
     })

@@ -45,6 +45,21 @@ pub fn normalise(a: &mut [f32]) -> bool {
     directed
 }
 
+/// Scales a vector by a power of two, so that its largest number lies between a half and one: nothing is rounded, and
+/// whoever adds up its squares in single precision neither loses them nor runs over. False, and the vector as it was,
+/// where it has no direction.
+pub fn scale(a: &mut [f32]) -> bool {
+    let largest = a.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+    let directed = largest.is_finite() && largest > 0.0 && !a.iter().any(|x| x.is_nan());
+    if directed {
+        let power = f64::from(largest).log2().floor() as i32 + 1;
+        for x in a {
+            *x = (f64::from(*x) * 2.0_f64.powi(-power)) as f32;
+        }
+    }
+    directed
+}
+
 /// Scores of every row of a row-major matrix against one query of the rows' length.
 pub(crate) fn scan(rows: &[f32], query: &[f32]) -> Vec<f32> {
     let mut out = vec![0.0; rows.len() / query.len().max(1)];

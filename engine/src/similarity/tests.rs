@@ -51,6 +51,25 @@ fn normalise_leaves_alone_what_has_no_direction() {
 }
 
 #[test]
+fn scale_keeps_the_direction_to_the_last_bit() {
+    for given in
+        [[3.0, -4.0, 0.1], [1e-30, -1e-31, 0.0], [f32::MAX, 1.0, -1e30], [1e-45, 0.0, -1e-44]]
+    {
+        let mut vector = given;
+        assert!(scale(&mut vector));
+        let largest = vector.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        assert!((0.5..=1.0).contains(&largest), "{vector:?}");
+        assert_eq!(cosine(&given, &vector).map(|c| (c * 1e12).round()), Some(1e12));
+    }
+    let mut whole = [0.3, 0.6, 0.9];
+    assert!(scale(&mut whole));
+    assert_eq!(whole.map(f32::to_bits), [0.3_f32, 0.6, 0.9].map(f32::to_bits));
+    assert!(!scale(&mut [0.0; 3]) && !scale(&mut [f32::INFINITY, 1.0]) && !scale(&mut []));
+    let mut broken = [f32::NAN, 2.0];
+    assert!(!scale(&mut broken) && broken[1].to_bits() == 2.0_f32.to_bits());
+}
+
+#[test]
 fn sets_by_hand() {
     assert!((jaccard(&[1, 2, 3], &[2, 3, 4]) - 0.5).abs() < 1e-12);
     assert!(jaccard::<u8>(&[], &[]).abs() < 1e-12);
