@@ -40,10 +40,10 @@ const HOME: &str = "
 /// Work that waits longer than the setting says, and work that was given up.
 const QUEUES: &str = "
     WITH limits AS (
-      SELECT coalesce((SELECT s.value::float8 FROM convene.settings s
+      SELECT coalesce((SELECT least(greatest(s.value::numeric, 0), 1e6) FROM convene.settings s
                         WHERE s.key = 'health.queue_lag_minutes'
                           AND pg_catalog.jsonb_typeof(s.value) = 'number'), 15) AS lag),
-    work (queue, status, due, lease_until) AS (
+    kept (queue, status, due, lease_until) AS (
       SELECT 'embedding_queue', status, available_at, lease_until FROM convene.embedding_queue
        WHERE status IN ('pending', 'leased', 'failed')
       UNION ALL SELECT 'fit_recalc_queue', status, available_at, lease_until
@@ -54,14 +54,16 @@ const QUEUES: &str = "
                   FROM convene.crm_sync_queue WHERE status IN ('pending', 'leased', 'failed')
       UNION ALL SELECT 'outbox', status, available_at, lease_until
                   FROM convene.outbox WHERE status IN ('pending', 'leased', 'failed')),
+    work (queue, status, since) AS (
+      SELECT queue, status, CASE status WHEN 'pending' THEN due WHEN 'leased' THEN lease_until END FROM kept),
     counted AS (
       SELECT q.queue,
              pg_catalog.count(*) FILTER (WHERE w.status = 'pending') AS pending,
              pg_catalog.count(*) FILTER (WHERE w.status = 'leased') AS leased,
              pg_catalog.count(*) FILTER (WHERE w.status = 'failed') AS failed,
-             coalesce(EXTRACT(epoch FROM pg_catalog.now() - pg_catalog.min(
-               CASE w.status WHEN 'pending' THEN w.due WHEN 'leased' THEN w.lease_until END)), 0) / 60
-               AS waited
+             -- What is put off for ever waits for nobody.
+             coalesce(EXTRACT(epoch FROM pg_catalog.now() - pg_catalog.min(greatest(w.since, '1970-01-01 UTC'))
+                        FILTER (WHERE w.since < 'infinity')), 0) / 60 AS waited
         FROM pg_catalog.unnest('{embedding_queue,fit_recalc_queue,payout_queue,crm_sync_queue,outbox}'::text[])
              WITH ORDINALITY q (queue, place)
         LEFT JOIN work w ON w.queue = q.queue
@@ -120,7 +122,7 @@ const PARTITIONS: &str = "
 /// Signals that were noted and have not been counted for long.
 const INSIGHTS: &str = "
     WITH limits AS (
-      SELECT coalesce((SELECT s.value::float8 FROM convene.settings s
+      SELECT coalesce((SELECT least(greatest(s.value::numeric, 0), 1e6) FROM convene.settings s
                         WHERE s.key = 'health.insights_lag_minutes'
                           AND pg_catalog.jsonb_typeof(s.value) = 'number'), 180) AS lag),
     waiting AS (
@@ -137,7 +139,7 @@ const INSIGHTS: &str = "
 /// What the marketplace shows is computed ahead; it is stale when that is long ago.
 const MARKETPLACE: &str = "
     WITH limits AS (
-      SELECT coalesce((SELECT s.value::float8 FROM convene.settings s
+      SELECT coalesce((SELECT least(greatest(s.value::numeric, 0), 1e6) FROM convene.settings s
                         WHERE s.key = 'health.marketplace_stale_hours'
                           AND pg_catalog.jsonb_typeof(s.value) = 'number'), 25) AS hours),
     state AS (
@@ -146,12 +148,12 @@ const MARKETPLACE: &str = "
              (SELECT pg_catalog.max(m.ran_at) FROM convene.mv_refresh_log m WHERE m.status = 'done') AS ran_at)
     SELECT 'marketplace',
            CASE WHEN s.needed AND coalesce(
-                  s.ran_at < pg_catalog.now() - pg_catalog.make_interval(secs => l.hours * 3600), true)
+                  s.ran_at < pg_catalog.now() - pg_catalog.make_interval(secs => (l.hours * 3600)::float8), true)
                 THEN 'warning' ELSE 'ok' END,
            CASE WHEN NOT s.needed THEN 'nothing to refresh'
                 ELSE coalesce('refreshed at ' || s.ran_at, 'never refreshed') END,
            CASE WHEN s.needed AND coalesce(
-                  s.ran_at < pg_catalog.now() - pg_catalog.make_interval(secs => l.hours * 3600), true)
+                  s.ran_at < pg_catalog.now() - pg_catalog.make_interval(secs => (l.hours * 3600)::float8), true)
                 THEN 'SELECT * FROM convene.refresh_marketplace();' END
       FROM state s, limits l";
 

@@ -103,6 +103,21 @@ def test_the_limits_are_settings(conn):
         assert health(conn, "outbox")[0] == "ok"
 
 
+@pytest.mark.parametrize("value", ["1e400", "-1e400", "1e30", "1e-400", "99999999999", "null", '"x"', "[]", "true"])
+def test_a_limit_that_is_none_breaks_nothing(conn, value):
+    with conn.transaction(force_rollback=True):
+        conn.execute("INSERT INTO convene.outbox (topic, target_kind, target_id) VALUES ('x', 'x', gen_random_uuid())")
+        conn.execute("UPDATE convene.settings SET value = %s::jsonb WHERE key LIKE 'health.%%'", [value])
+        assert health(conn, "outbox")[0] in ("ok", "warning") and health(conn, "marketplace") and health(conn, "insights")
+
+
+@pytest.mark.parametrize("moment, status", [("infinity", "ok"), ("-infinity", "warning")])
+def test_work_put_off_for_ever_is_no_work_that_waits(conn, moment, status):
+    with conn.transaction(force_rollback=True):
+        conn.execute("INSERT INTO convene.outbox (topic, target_kind, target_id, available_at) VALUES ('x', 'x', gen_random_uuid(), %s)", [moment])
+        assert health(conn, "outbox")[0] == status
+
+
 def test_only_operators_look(conn):
     for role in ("anon", "authenticated"):
         with as_role(conn, role):

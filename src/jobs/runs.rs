@@ -34,7 +34,7 @@ const EVENTS: &str = "
 /// A failure is kept, whatever is done after it.
 const RECORD: &str = "
     UPDATE convene.job_runs
-       SET done = done + coalesce($2, 0),
+       SET done = least(done + coalesce($2, 0)::numeric, 9223372036854775807),
            message = pg_catalog.left(CASE WHEN status = 'failed' THEN message ELSE coalesce($4, $3, message) END, 2000),
            status = CASE WHEN $4 IS NOT NULL THEN 'failed' ELSE status END
      WHERE id = $1";
