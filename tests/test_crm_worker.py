@@ -1,6 +1,7 @@
 """The worker of examples/crm-worker against stand-ins of the three CRMs, as a process of its own over real HTTP: each lead arrives
 once, whatever fails, and nothing is lost when the worker is killed."""
 
+import importlib
 import json
 import os
 import random
@@ -433,3 +434,34 @@ def test_a_job_that_another_worker_has_by_now_is_let_go(conn, crm, world, worker
     due(conn)
     worker.drain()
     check_arrived(conn, crm, leads, ["salesforce"])
+
+
+# What a CRM may say ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def program(monkeypatch):
+    """The worker's modules."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    loaded = SimpleNamespace(worker=importlib.import_module("worker"), api=importlib.import_module("api"))
+    yield loaded
+    for name in ("worker", "adapters", "api"):
+        sys.modules.pop(name)
+
+
+@pytest.mark.parametrize("answer", ["", " ", "a\0b", "\ud800", "x" * 256])
+def test_what_is_no_id_is_a_failure_and_not_the_end_of_the_worker(program, conn, world, answer):
+    make_leads(conn, world.event, world.sponsor, [0])
+    queue(conn, world.sponsor)
+    job, = claim(conn, 1)
+    made = program.worker.Worker.__new__(program.worker.Worker)
+    made.paused, made.stopping, made.connection = {}, False, conn
+    adapter = type("Says", (), {"api": SimpleNamespace(), "deliver": lambda self, job: answer})()
+    made.accounts = SimpleNamespace(adapter=lambda *_: adapter)
+    made.work(job, 0)
+    assert rows(conn, "status", "last_error LIKE '% has no id%'") == [("pending", True)]
+
+
+@pytest.mark.parametrize("wish, seconds", [("nan", 30), ("-5", 0), ("inf", 86400), ("soon", 30), (None, 30), ("7", 7)])
+def test_how_long_a_crm_wants_to_be_left_alone(program, wish, seconds):
+    assert program.api.retry_after(wish) == seconds

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from lib.cluster import ROOT
-from lib.gateway import Gateway, at_random
+from lib.gateway import ODD, Gateway, at_random
 from lib.talk import Talk
 
 WORKER = ROOT / "examples" / "sms-worker" / "worker.py"
@@ -115,6 +115,30 @@ def test_what_cannot_help_is_not_tried_again(worker, talk, gateway):
     assert states(talk) == {"failed": 16} and len(gateway.requests) == 16
     # A question that never arrived is not open.
     assert all(talk.open(who) is None for who in talk.people)
+
+
+@pytest.mark.parametrize("answer", ODD)
+def test_what_was_taken_is_done_whatever_is_said_about_it(worker, talk, gateway, answer):
+    gateway.plan = lambda number: answer
+    drain(worker, talk, gateway)
+    assert states(talk) == {"done": 16} and len(gateway.requests) == len(gateway.messages) == 16
+
+
+@pytest.mark.parametrize("patience", ["0", "²", "-1", "9" * 400, "soon"])
+def test_an_odd_wish_for_patience_is_no_end_of_the_worker(worker, talk, gateway, patience):
+    gateway.plan, gateway.patience = (lambda number: "429"), patience
+    with talk.db.connect() as conn:
+        assert worker.work_once(conn, gateway.url) == 16
+    assert states(talk) == {"pending": 16}
+
+
+def test_nothing_is_sent_that_may_outlast_the_lease(worker, talk, gateway):
+    """A batch that takes longer than its lease: the rest is looked at again by whoever claims it next."""
+    gateway.plan = lambda number: "hang"
+    with talk.db.connect() as conn:
+        assert worker.work_once(conn, gateway.url, 16, "1.2 seconds", 0.5) == 16
+        late = conn.execute("SELECT count(*) FROM convene.outbox WHERE status = 'leased'").fetchone()[0]
+    assert 1 <= len(gateway.requests) <= 2 and late == 16 - len(gateway.requests)
 
 
 def test_a_worker_that_dies_between_sending_and_reporting_sends_nothing_twice(worker, talk, gateway):

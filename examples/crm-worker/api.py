@@ -61,7 +61,7 @@ class Api:
             raise Refused(status, text[:500])
         try:
             return status, json.loads(text) if text else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Unsure(f"{status} from {self.url.netloc} with a body that is no JSON") from None
 
     def _send(self, method, path, body):
@@ -90,4 +90,5 @@ def retry_after(value):
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
         except (TypeError, ValueError):
             seconds = 30
-    return min(max(seconds, 0), LONGEST_WAIT)
+    # A number that is none (NaN) compares with nothing.
+    return min(max(seconds, 0), LONGEST_WAIT) if seconds == seconds else 30

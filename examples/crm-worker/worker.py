@@ -18,6 +18,13 @@ from api import Later, OutOfTime, Refused, Unsure
 log = logging.getLogger("crm-worker")
 # Reports may come late, but not for ever: after that the lease decides.
 REPORT_TRIES = 5
+# The longest id that the database takes.
+ID_CHARS = 255
+
+
+def kept(text):
+    """A text as the database can keep it, whatever a CRM has written: no zero characters, no halves of a surrogate pair."""
+    return str(text).replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 class Accounts:
@@ -84,12 +91,12 @@ class Worker:
 
     def complete(self, job, crm_lead_id):
         log.info("%s %s lead %s as %s", job.crm_type, job.operation, job.lead_id, crm_lead_id)
-        self.report(job, "SELECT convene.complete_crm_sync(%s, %s, %s)", [job.job_id, str(crm_lead_id), job.lease_token])
+        self.report(job, "SELECT convene.complete_crm_sync(%s, %s, %s)", [job.job_id, crm_lead_id, job.lease_token])
 
     def fail(self, job, error, retry_after=None):
         log.warning("%s lead %s: %s", job.crm_type, job.lead_id, error)
         wait = None if retry_after is None else timedelta(seconds=retry_after)
-        self.report(job, "SELECT convene.fail_crm_sync(%s, %s, %s, %s)", [job.job_id, str(error), job.lease_token, wait])
+        self.report(job, "SELECT convene.fail_crm_sync(%s, %s, %s, %s)", [job.job_id, kept(error), job.lease_token, wait])
 
     # The work --------------------------------------------------------------------------------------------------
 
@@ -104,7 +111,11 @@ class Worker:
             return
         adapter.api.deadline = deadline
         try:
-            self.complete(job, adapter.deliver(job))
+            crm_lead_id = str(adapter.deliver(job))
+            if kept(crm_lead_id) != crm_lead_id or not crm_lead_id.strip() or len(crm_lead_id) > ID_CHARS:
+                self.fail(job, f"the answer of {job.crm_type} has no id: {crm_lead_id[:ID_CHARS]!r}")
+                return
+            self.complete(job, crm_lead_id)
         except Later as later:
             self.paused[adapter] = time.monotonic() + later.seconds
             self.fail(job, later, later.seconds)

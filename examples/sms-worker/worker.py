@@ -6,7 +6,7 @@
 A reference: short, without tricks, to be adapted to the gateway at hand. What it must keep is this:
 - the idempotency key goes along with every attempt, so that a message whose answer was lost is not sent twice;
 - the answer decides: 2xx is done, 429 and 5xx and silence are tried again, other 4xx never;
-- the lease is longer than the slowest answer, and a report that is refused (55000) is dropped;
+- nothing is sent that could still be on its way when the lease ends, and a report that is refused (55000) is dropped;
 - one message that goes wrong does not hold up the next.
 """
 
@@ -44,30 +44,40 @@ def send(gateway, key, message, timeout=TIMEOUT_SECONDS):
         headers={"Content-Type": "application/json", "Idempotency-Key": key})
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:
-            return json.loads(response.read() or b"{}")
+            body = response.read()
     except urllib.error.HTTPError as error:
         with error:
             after = error.headers.get("Retry-After")
-        wait = int(after) if after and after.isdigit() else None
+        wait = int(after) if after and after.isdecimal() and len(after) < 10 else None
         raise Answer(f"HTTP {error.code}", wait, permanent=400 <= error.code < 500 and error.code not in (408, 425, 429)) from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, http.client.HTTPException) as error:
         # No answer, or half of one: it may have been sent. The key makes the next attempt harmless.
         raise Answer(f"no answer: {error!r}") from error
+    try:
+        return json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        # It was taken, whatever was said about it.
+        return None
 
 
 def work_once(conn, gateway, batch=BATCH, lease=LEASE, timeout=TIMEOUT_SECONDS):
     """One round: claims, sends, reports. Each statement commits by itself. Returns how many it had."""
-    jobs = conn.execute("SELECT id, idempotency_key, payload, lease_token FROM convene.claim_outbox('sms', %s, %s::interval)",
-                        [batch, lease]).fetchall()
-    for job, key, message, token in jobs:
+    started = time.monotonic()
+    jobs = conn.execute("SELECT id, idempotency_key, payload, lease_token, extract(epoch FROM lease_until - now())::float8"
+                        " FROM convene.claim_outbox('sms', %s, %s::interval)", [batch, lease]).fetchall()
+    for job, key, message, token, seconds in jobs:
+        if time.monotonic() + timeout >= started + seconds:
+            # Somebody else may send what is left, after another look at whether it may be sent at all.
+            break
         try:
             result = send(gateway, key, message, timeout)
         except Answer as answer:
             log.warning("%s: %s", key, answer)
             report(conn, "SELECT convene.nack_outbox(%s, %s, %s, %s::interval, %s)",
-                   [job, str(answer), token, answer.retry_after and f"{min(answer.retry_after, 86400)} seconds", answer.permanent])
+                   [job, str(answer), token, None if answer.retry_after is None else f"{min(answer.retry_after, 86400)} seconds",
+                    answer.permanent])
         else:
-            report(conn, "SELECT convene.ack_outbox(%s, %s::jsonb, %s)", [job, json.dumps(result), token])
+            sent(conn, job, result, token)
     return len(jobs)
 
 
@@ -77,6 +87,16 @@ def report(conn, statement, values):
     except psycopg.errors.ObjectNotInPrerequisiteState as refused:
         # Somebody else holds the lease by now, and will report.
         log.warning("dropped: %s", refused.diag.message_primary)
+
+
+def sent(conn, job, result, token):
+    """Reports a message that was sent, with what the gateway said of it as far as that can be kept."""
+    done = "SELECT convene.ack_outbox(%s, %s::jsonb, %s)"
+    try:
+        report(conn, done, [job, json.dumps(result), token])
+    except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
+        log.warning("the answer is not kept: %s", error.diag.message_primary)
+        report(conn, done, [job, None, token])
 
 
 def receive(conn, message):

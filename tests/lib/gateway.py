@@ -7,9 +7,15 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+ODD = {
+    "plain": b"OK", "empty": b"", "zero": b'{"id": "a\\u0000b"}', "half": b'{"id": "\\ud800"}', "long": b'{"id": "' + b"x" * 20_000 + b'"}',
+    "deep": b"[" * 100_000, "number": b"[NaN]",
+}
+
+
 class Gateway:
-    """`plan(request number)` names what happens: ok, 429, 500, 400, hang, lost (sent, but no answer), torn (half an answer). With
-    429 it asks to wait for `patience` seconds."""
+    """`plan(request number)` names what happens: ok, 429, 500, 400, hang, lost (sent, but no answer), torn (half an answer), or one of
+    ODD (sent, and an answer that is no such JSON as a database keeps). With 429 it asks to wait for `patience` seconds."""
 
     def __init__(self, plan=lambda number: "ok"):
         self.plan, self.patience, self.lock = plan, 1, threading.Lock()
@@ -34,15 +40,15 @@ class Gateway:
         with self.lock:
             self.requests.append(key)
             what = self.plan(len(self.requests))
-            if what in ("ok", "lost", "torn"):
+            if what in ("ok", "lost", "torn", *ODD):
                 self.messages.setdefault(key, body)
         if what == "hang":
             time.sleep(1.0)
         if what in ("hang", "lost"):
             handler.close_connection = True
             return
-        status = {"ok": 200, "torn": 200}.get(what) or int(what)
-        answer = json.dumps({"id": f"gw-{key}"}).encode()
+        status = 200 if what in ("ok", "torn", *ODD) else int(what)
+        answer = ODD.get(what, json.dumps({"id": f"gw-{key}"}).encode())
         handler.send_response(status)
         if status == 429:
             handler.send_header("Retry-After", str(self.patience))
