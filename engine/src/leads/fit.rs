@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 use super::score::MOST_FIT;
 use super::words::{holds, level, levels, normal};
 
-/// Criteria and what each weighs; what a sponsor leaves open drops out and the others share.
-const WEIGHTS: [(&str, f64); 6] = [
-    ("industries", 0.25),
-    ("roles", 0.20),
-    ("seniority", 0.20),
-    ("company_sizes", 0.15),
-    ("regions", 0.10),
-    ("topics", 0.10),
+/// Criteria and what each weighs, in hundredths; what a sponsor leaves open drops out and the others share.
+const WEIGHTS: [(&str, i64); 6] = [
+    ("industries", 25),
+    ("roles", 20),
+    ("seniority", 20),
+    ("company_sizes", 15),
+    ("regions", 10),
+    ("topics", 10),
 ];
 /// Words that are read of one criterion.
 const MOST_WORDS: usize = 200;
@@ -118,32 +118,38 @@ impl IdealCustomer {
     /// How a person meets it.
     #[must_use]
     pub fn fit(&self, person: &Person) -> Fit {
-        let total: f64 = WEIGHTS
+        let total: i64 = WEIGHTS
             .iter()
             .zip(&self.criteria)
             .filter(|(_, words)| !words.is_empty())
             .map(|((_, weight), _)| weight)
             .sum();
         let facts = Facts::new(person);
+        // In whole numbers over one denominator: half a point is one, whatever thirds it is added to. Only
+        // the share of one criterion, that of topics, is no whole one.
+        let (mut brings, mut over) = (0, 1);
         let criteria: Vec<Criterion> = WEIGHTS
             .iter()
             .zip(&self.criteria)
             .filter(|(_, words)| !words.is_empty())
             .map(|((name, weight), words)| {
-                let of = MOST_FIT as f64 * weight / total;
+                let of = (MOST_FIT * weight) as f64 / total as f64;
                 let met: Vec<&Wanted> =
                     words.iter().filter(|word| facts.meets(name, &word.normal)).collect();
-                let share = facts.share(name, met.len(), words.len());
+                let (share, whole) = facts.share(name, met.len() as i64, words.len() as i64);
+                brings = brings * whole + weight * share * over;
+                over *= whole;
                 Criterion {
                     name,
-                    points: of * share,
+                    points: of * share as f64 / whole as f64,
                     of,
                     matched: met.into_iter().map(|word| word.written.clone()).collect(),
                     known: facts.known(name),
                 }
             })
             .collect();
-        let score = criteria.iter().map(|criterion| criterion.points).sum::<f64>().round() as i64;
+        let all = (total * over).max(1);
+        let score = (2 * MOST_FIT * brings + all) / (2 * all);
         Fit { score: score.clamp(0, MOST_FIT), criteria }
     }
 }
@@ -208,16 +214,18 @@ impl Facts {
         }
     }
 
-    /// Topics by the overlap coefficient, because many of them are many interests; everything else
-    /// is met or not, because a list of industries is a list of alternatives.
-    fn share(&self, criterion: &str, met: usize, wanted: usize) -> f64 {
+    /// A share as a fraction. Topics by the overlap coefficient, because many of them are many
+    /// interests; everything else is met or not, because a list of industries is a list of
+    /// alternatives.
+    fn share(&self, criterion: &str, met: i64, wanted: i64) -> (i64, i64) {
         if met == 0 {
-            return 0.0;
+            return (0, 1);
         }
         if criterion == "topics" {
-            return (met as f64 / wanted.min(self.topics.len()).max(1) as f64).min(1.0);
+            let most = wanted.min(self.topics.len() as i64).max(1);
+            return (met.min(most), most);
         }
-        1.0
+        (1, 1)
     }
 }
 
@@ -323,6 +331,22 @@ mod tests {
         // One of two: both sides have at least two.
         let wanted = ideal(&json!({"topics": ["ai", "music", "energy"]})).unwrap();
         assert_eq!(wanted.fit(&director()).score, 15);
+    }
+
+    #[test]
+    fn half_a_point_is_rounded_up_whatever_it_is_the_sum_of() {
+        // Roles and topics share 30 points as 2 to 1; a quarter of 10 is 2.5. In binary fractions it is less.
+        let topics = ["ai", "music", "energy", "law"];
+        let wanted = ideal(&json!({"roles": ["sales"], "topics": topics})).unwrap();
+        let person = Person { topics: words(&["AI", "x", "y", "z"]), ..Person::default() };
+        assert_eq!(wanted.fit(&person).score, 3);
+        // And 20.5, of a role that is met and a twentieth of the topics.
+        let many: Vec<String> = (0..20).map(|n| format!("topic {n}")).collect();
+        let mine: Vec<String> = (0..19).map(|n| format!("mine {n}")).collect();
+        let wanted = ideal(&json!({"roles": ["sales"], "topics": many.clone()})).unwrap();
+        let topics = [vec![many[0].clone()], mine].concat();
+        let person = Person { topics, title: "Head of Sales".into(), ..Person::default() };
+        assert_eq!(wanted.fit(&person).score, 21);
     }
 
     #[test]
