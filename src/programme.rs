@@ -212,6 +212,10 @@ fn session(row: &Row<'_>) -> Outcome<(pgrx::Uuid, Session)> {
     Ok((row.want(1)?, session))
 }
 
+/// The years 1 to 9999, in microseconds since 2000: hours and days can be added to what is in them, and
+/// every clock of the world shows it.
+pub const COUNTABLE: std::ops::Range<i64> = -63_082_281_600_000_000..252_455_616_000_000_000;
+
 /// A moment in the engine's microseconds; the zero point does not matter to it.
 pub fn micros(at: TimestampWithTimeZone) -> i64 {
     at.into_inner()

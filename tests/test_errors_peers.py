@@ -57,7 +57,9 @@ MATCHING = {
         "p_match_id": ids(), "p_meeting_details": [("NULL", "22004", "p_meeting_details")] + documents(
             "p_meeting_details", ('{"schedule": true}', '"schedule"'), ('{"scheduled": "yes"}', '"scheduled"'), ('{"time": 12}', '"time"'),
             ('{"time": "noon"}', '"time"'), ('{"time": ""}', '"time"'), ('{"time": "infinity"}', '"time"'),
-            ('{"time": "2026-09-26 12:30:00"}', '"time"'), ('{"time": "2026-13-26T12:30:00Z"}', '"time"'), ('{"location": 5}', '"location"'))
+            ('{"time": "2026-09-26 12:30:00"}', '"time"'), ('{"time": "2026-13-26T12:30:00Z"}', '"time"'),
+            ('{"time": "294276-12-31T23:00:00Z"}', '"time"'), ('{"time": "10000-01-01T00:00:00Z"}', '"time"'), ('{"time": "4713-01-01 BC Z"}', '"time"'),
+            ('{"time": "2026-09-26T12:30:00+99:99"}', '"time"'), ('{"time": "-4712-01-01T00:00:00Z"}', '"time"'), ('{"location": 5}', '"location"'))
         + [("jsonb_build_object('location', repeat('x', 256))", "22023", '"location"')]}),
     "record_peer_feedback": ("p_match_id => :match, p_contractor_id => :me, p_rating => 5, p_text => 'x'", {
         "p_match_id": ids(), "p_contractor_id": [("NULL", "22004", "p_contractor_id"), (f"'{U}'", "22023", "is not one of match"),

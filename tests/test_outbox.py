@@ -158,6 +158,20 @@ def test_a_prompt_waits_for_the_morning_when_the_worker_was_away(conn):
     assert talk.deliver() == [] and states(conn) == {"cancelled": 2}
 
 
+@pytest.mark.parametrize("geographic, apart", [('"abc"', False), ('""', False), ("{}", False), ("true", False), ('"NaN"', False), ("null", False),
+                                               ("1e300", True), ("1", True), ("0.99", False), ("-1e300", False)])
+def test_odd_criteria_of_one_match_hold_up_nobody(conn, geographic, apart):
+    """The service may give a match criteria of its own, and they are whatever it makes them."""
+    talk = Talk(conn, "odd")
+    people = [talk.person(name) for name in ("Ann", "Bo", "Cy", "Di")]
+    odd = conn.execute("SELECT convene.create_peer_match(%s, %s, %s, jsonb_build_object('match_score', 0.9, 'match_criteria',"
+                       " jsonb_build_object('geographic', %s::jsonb)))->>'id'", [talk.event, people[0].id, people[1].id, geographic]).fetchone()[0]
+    talk.introduce(odd)
+    talk.introduce(talk.match(*people[2:]))
+    sent = talk.deliver()
+    assert len(sent) == 4 and {"do not compete" in body for to, _, body in sent if to == people[0].phone} == {apart}
+
+
 def test_other_messages_to_somebody_who_said_stop_are_withdrawn(conn):
     talk = Talk(conn, "others")
     ann = talk.person("Ann")

@@ -54,6 +54,21 @@ def test_cancelled_sessions_and_missing_times(conn):
     assert times(conn, talk.event) == []
 
 
+@pytest.mark.parametrize("column, context", [("end_at", "networking"), ("start_at", "arrival")])
+@pytest.mark.parametrize("at", ["far", "infinite"])
+def test_an_event_without_an_end_has_no_last_half_hour(conn, column, context, at):
+    """LATER is still answered there, as where nothing comes any more."""
+    talk = Talk(conn, "endless", sessions=[("break", 10.5, 11)])
+    ann, bo = talk.person("Ann"), talk.person("Bo")
+    talk.introduce(talk.match(ann, bo))
+    moment = {"start_at": {"far": "4714-11-24 00:00:00+00 BC", "infinite": "-infinity"},
+              "end_at": {"far": "294276-12-31 23:59:59+00", "infinite": "infinity"}}[column][at]
+    conn.execute(f"UPDATE convene.events SET {column} = %s WHERE id = %s", [moment, talk.event])
+    assert context not in [row[1] for row in times(conn, talk.event)] and len(times(conn, talk.event)) == 2
+    assert talk.say(ann, "LATER", 12)["replies"] == (["skipped"] if column == "end_at" else ["later"])
+    assert talk.dispatch(13)["event_id"] == str(talk.event)
+
+
 def test_an_event_over_midnight(conn):
     talk = Talk(conn, "night", hours=(20, 27), sessions=[("break", 23 + 57 / 60, 24.5), ("lunch", 24.5, 25), ("break", 26, 26.25)])
     assert [(at, context) for at, context, _ in times(conn, talk.event)] == [
@@ -208,6 +223,18 @@ def test_a_rating_after_a_late_meeting_waits_for_the_morning(conn):
     assert talk.dispatch(22.6) ["waiting"] == 2 and talk.dispatch(30.9)["queued"] == 0
     assert talk.dispatch(31)["by_kind"] == {"rating_request": 2}
     assert talk.say(ann, "8", 32)["replies"] == ["rating_thanks"]
+
+
+@pytest.mark.parametrize("when", ["294276-12-31 23:59:59+00", "infinity", "-infinity", "4714-11-24 00:00:00+00 BC"])
+def test_one_meeting_at_no_time_keeps_nobody_else_from_being_asked(conn, when):
+    talk = Talk(conn, "never")
+    ann, bo, cy, di = (talk.person(name) for name in ("Ann", "Bo", "Cy", "Di"))
+    yes = {"contractor1_response": True, "contractor2_response": True}
+    for pair, time in (((ann, bo), when), ((cy, di), talk.at(10))):
+        talk.match(*pair, **yes, contacts_exchanged_at=talk.at(9), connection_made=True, meeting_time=time)
+    assert talk.dispatch(12.5)["by_kind"]["rating_request"] == 2 and talk.sent(cy) == talk.sent(di) == ["rating_request"]
+    month = talk.at(10) + timedelta(days=30)
+    assert {row[0] for row in conn.execute("SELECT contractor_id FROM convene.follow_up_due(%s) WHERE event_id = %s", [month, talk.event])} >= {cy.id, di.id}
 
 
 def test_still_in_touch_after_30_60_and_90_days(conn):

@@ -17,6 +17,7 @@ mod values;
 use pgrx::prelude::*;
 
 use crate::error::{Outcome, invalid, required};
+use crate::programme::COUNTABLE;
 
 /// Microseconds of a day.
 const DAY: f64 = 86_400_000_000.0;
@@ -26,13 +27,10 @@ fn days_between(from: TimestampWithTimeZone, to: TimestampWithTimeZone) -> f64 {
     (to.into_inner() as f64 - from.into_inner() as f64) / DAY
 }
 
-/// Microseconds from 2000-01-01 to the beginning of the years 1 and 10000.
-const YEARS: std::ops::Range<i64> = -63_082_281_600_000_000..252_455_616_000_000_000;
-
 /// A moment that an answer is for, of the years in which one can count days back and forth.
 fn finite(at: Option<TimestampWithTimeZone>) -> Outcome<TimestampWithTimeZone> {
     let at = required(at, "p_now")?;
-    if YEARS.contains(&at.into_inner()) {
+    if COUNTABLE.contains(&at.into_inner()) {
         return Ok(at);
     }
     invalid("p_now must be a moment of the years 1 to 9999", "", "Leave p_now out for now.")

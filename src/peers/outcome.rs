@@ -1,6 +1,7 @@
 //! What came of a match: a meeting, and what the two thought of it.
 
 use convene_engine::Error;
+use pgrx::PgTryBuilder;
 use pgrx::prelude::*;
 use serde_json::Value;
 
@@ -9,6 +10,7 @@ use crate::db;
 use crate::document::Document;
 use crate::error::{Failure, OrRaise, Outcome, invalid, not_allowed, required, within};
 use crate::owner::with_owner;
+use crate::programme::{COUNTABLE, micros};
 
 /// The longest name of a place.
 const MOST_PLACE: usize = 255;
@@ -105,9 +107,17 @@ fn meeting(details: Document) -> Outcome<Meeting> {
 fn moment(text: &str) -> Outcome<TimestampWithTimeZone> {
     let has_zone =
         text.ends_with(['Z', 'z']) || text.get(10..).is_some_and(|time| time.contains(['+', '-']));
-    match text.parse::<TimestampWithTimeZone>() {
-        Ok(moment) if has_zone && !moment.is_infinity() && !moment.is_neg_infinity() => Ok(moment),
-        _ => refused("time", "it is no moment with its time zone, such as 2026-09-26T12:30:00Z"),
+    // An offset that no place on earth has is an error of its own to the server.
+    let parsed = PgTryBuilder::new(|| text.parse::<TimestampWithTimeZone>().ok())
+        .catch_when(PgSqlErrorCode::ERRCODE_INVALID_TIME_ZONE_DISPLACEMENT_VALUE, |_| None)
+        .execute();
+    // Ratings and follow-ups are asked for days after it.
+    match parsed {
+        Some(moment) if has_zone && COUNTABLE.contains(&micros(moment)) => Ok(moment),
+        _ => refused(
+            "time",
+            "it is no moment of the years 1 to 9999 with its time zone, such as 2026-09-26T12:30:00Z",
+        ),
     }
 }
 

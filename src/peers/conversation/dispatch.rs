@@ -215,10 +215,11 @@ fn put_in_line(event: pgrx::Uuid, now: i64, limits: &Limits, choice: &Choice) ->
     Ok(())
 }
 
-/// When two people met: the time that was arranged, or else when they got each other's contacts.
+/// When two people met: the time that was arranged, or else when they got each other's contacts. A
+/// time that no day can be added to is none: one of them would keep the whole event from being asked.
 macro_rules! met_sql {
     () => {
-        "CASE WHEN (p.connection_made OR p.meeting_scheduled) AND p.meeting_time IS NOT NULL THEN p.meeting_time
+        "CASE WHEN (p.connection_made OR p.meeting_scheduled) AND p.meeting_time < '10000-01-01 00:00:00+00'::timestamptz THEN p.meeting_time
               ELSE p.contacts_exchanged_at END"
     };
 }

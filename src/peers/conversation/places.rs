@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 
 use crate::db;
 use crate::error::Outcome;
-use crate::programme::micros;
+use crate::programme::{COUNTABLE, micros};
 
 const SESSIONS: &str = "
     SELECT e.id,
@@ -27,7 +27,11 @@ pub fn of_events(ids: &[pgrx::Uuid]) -> Outcome<HashMap<pgrx::Uuid, Vec<PromptTi
     type Event = (Option<i64>, Option<i64>, Vec<Session>);
     let mut events: HashMap<pgrx::Uuid, Event> = HashMap::new();
     db::read(SESSIONS, &[ids.to_vec().into()], |row| {
-        let at = |ordinal| row.get::<TimestampWithTimeZone>(ordinal).map(|at| at.map(micros));
+        // An event may begin or end at infinity; half an hour before that is no moment to ask at.
+        let at = |ordinal| {
+            row.get::<TimestampWithTimeZone>(ordinal)
+                .map(|at| at.map(micros).filter(|at| COUNTABLE.contains(at)))
+        };
         let bounds = (at(2)?, at(3)?);
         let event = events.entry(row.want(1)?).or_insert((bounds.0, bounds.1, Vec::new()));
         let context = match row.get::<String>(4)?.as_deref() {

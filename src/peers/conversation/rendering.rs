@@ -115,7 +115,8 @@ const FACTS: &str = "
            l.at, o.payload,
            c.first_name, c.last_name, c.company_name, c.service_area, c.phone, c.email, c.focus_areas,
            d.first_name, d.last_name, d.company_name, d.service_area, d.phone, d.email, d.focus_areas,
-           e.title, p.match_reason, (p.match_criteria->>'geographic')::float8 >= 1
+           e.title, p.match_reason,
+           CASE pg_catalog.jsonb_typeof(p.match_criteria->'geographic') WHEN 'number' THEN (p.match_criteria->>'geographic')::numeric >= 1 END
       FROM convene.peer_messages m
       JOIN convene.outbox o ON o.id = m.outbox_id
       JOIN convene.contractors c ON c.id = m.contractor_id
