@@ -252,6 +252,10 @@ CREATE TRIGGER lead_scoring_time BEFORE INSERT OR UPDATE OF status, closed_at ON
 CREATE FUNCTION convene_private.place_lead_interaction() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF NEW.at = '-infinity' THEN
+        RAISE EXCEPTION '% is no moment at which somebody was met', NEW.at
+            USING ERRCODE = '22023', HINT = 'Leave at out, it is filled in.';
+    END IF;
     IF NEW.at > clock_timestamp() THEN
         RAISE EXCEPTION '% is in the future', NEW.at
             USING ERRCODE = '22023', DETAIL = 'A contact is reported when it has happened.',

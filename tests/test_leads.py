@@ -197,6 +197,22 @@ def test_one_sponsor_learns_nothing_of_another(undone, world):
         assert undone.execute("SELECT count(id) FROM convene.sponsors").fetchone() == (1,)
 
 
+def test_a_page_does_not_begin_at_somebody_who_withdrew(undone, world):
+    """That the lead is still there, and how it scores by now, is not told to whoever kept its id."""
+    alpha, _ = world
+    sponsor, sub = alpha.sponsors["first"]
+    agree(undone, alpha, 0, 1)
+    kept, _ = (make_lead(undone, alpha, "first", person, lead_score=60 - person) for person in (0, 1))
+    page = "SELECT * FROM convene.get_sponsor_leads(%s, p_after => %s)"
+    with as_role(undone, "authenticated", sub):
+        assert len(undone.execute(page, [sponsor, kept]).fetchall()) == 1
+    agree(undone, alpha, 0, yes=False)
+    for who in (sub, alpha.organizer):
+        with as_role(undone, "authenticated", who):
+            told = {str(expect_error(undone, "22023", page, [sponsor, lead])).replace(str(lead), "") for lead in (kept, uuid.uuid4())}
+            assert len(told) == 1
+
+
 # Lists -------------------------------------------------------------------------------------------------------------
 
 

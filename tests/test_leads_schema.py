@@ -210,6 +210,7 @@ def test_what_was_reported_stays(undone, world):
     assert sqlstate(undone, "UPDATE convene.lead_interactions SET kind = 'badge_scan'").sqlstate == "42501"
     later = datetime.now(timezone.utc) + timedelta(minutes=1)
     expect_error(undone, "22023", CONTACT, [alpha.sponsors["first"][0], alpha.people[0].id, "booth_visit", later], message="future")
+    expect_error(undone, "22023", CONTACT, [alpha.sponsors["first"][0], alpha.people[0].id, "booth_visit", "-infinity"], message="-infinity")
     # It goes with the attendee.
     undone.execute("DELETE FROM convene.attendees WHERE id = %s", [alpha.people[0].id])
     assert undone.execute("SELECT count(*) FROM convene.lead_interactions WHERE attendee_id = %s", [alpha.people[0].id]).fetchone() == (0,)

@@ -220,6 +220,18 @@ def test_a_recount_follows_the_ledger(undone, event):
     assert undone.execute("SELECT convene.score_sponsor_leads(%s, true)->>'changed'", [sponsor]).fetchone() == ("0",)
 
 
+def test_counters_at_their_ends_are_scored_and_their_totals_stop_there(undone, event):
+    most = 2**31 - 1
+    for person in range(3):
+        make_lead(undone, event, "first", person, booth_visits=most, interaction_count=most)
+    sponsor = event.sponsors["first"][0]
+    for scoring, of in (("score_sponsor_leads", sponsor), ("score_event_leads", event.id)):
+        undone.execute("UPDATE convene.sponsors SET total_booth_visits = 0 WHERE id = %s", [sponsor])
+        assert undone.execute(f"SELECT convene.{scoring}(%s)->>'leads'", [of]).fetchone() == ("3",)
+        assert undone.execute("SELECT total_leads_collected, total_booth_visits, total_interactions FROM convene.sponsors WHERE id = %s",
+                              [sponsor]).fetchone() == (3, most, most)
+
+
 def test_many_leads_are_scored_in_slices(undone, event):
     """Beyond fifty thousand leads the table is walked by pages; nothing is left out."""
     undone.execute("SET LOCAL session_replication_role = replica")

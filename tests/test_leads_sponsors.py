@@ -180,6 +180,31 @@ def test_figures_by_hand(undone, world):
         "2026-03-02": (2, 2, 0), "2026-03-08": (2, 2, 1), "2026-03-10": (0, 0, 1)}
 
 
+@pytest.mark.parametrize("column", ["first_interaction_at = '-infinity'", "closed_at = 'infinity'", "closed_at = '-infinity'",
+                                    "first_interaction_at = NULL, created_at = '-infinity'", "closed_at = '4714-11-24 00:00:00+00 BC'"])
+def test_one_lead_with_a_time_that_is_none_does_not_hide_the_figures(undone, world, column):
+    alpha, _ = world
+    sponsor = alpha.sponsors["first"][0]
+    undone.execute("UPDATE convene.events SET time_zone = 'America/Phoenix' WHERE id = %s", [alpha.id])
+    for person, days in ((0, 2), (1, 4)):
+        make_lead(undone, alpha, "first", person, status="closed_won", first_interaction_at="2026-01-01T00:00:00Z",
+                  last_interaction_at="2026-01-01T00:00:00Z", closed_at=f"2026-01-0{1 + days}T00:00:00Z")
+    odd = make_lead(undone, alpha, "first", 2, status="closed_won")
+    undone.execute(f"UPDATE convene.lead_scoring SET {column} WHERE id = %s", [odd])
+    told = undone.execute("SELECT convene.sponsor_analytics(%s, 3, '2026-01-06T00:00:00Z')", [sponsor]).fetchone()[0]
+    assert told["conversion"]["won"] == 3 and [day["won"] for day in told["trend"]] == [0, 1, 0]
+    if "4714" not in column:
+        assert (told["sales_cycle_days"]["won_mean"], told["sales_cycle_days"]["won_median"]) == (3, 3)
+
+
+@pytest.mark.parametrize("column", ["contract_signed_date = 'infinity'", "contract_signed_date = '-infinity'",
+                                    "contract_signed_date = '2026-01-01', created_at = '-infinity'"])
+def test_a_contract_that_was_signed_at_no_day(undone, world, column):
+    sponsor = world[0].sponsors["first"][0]
+    undone.execute(f"UPDATE convene.sponsors SET {column} WHERE id = %s", [sponsor])
+    assert undone.execute("SELECT convene.sponsor_analytics(%s)", [sponsor]).fetchone()[0]["sales_cycle_days"]["contract"] is None
+
+
 def test_figures_of_nothing(undone, world):
     alpha, _ = world
     undone.execute("UPDATE convene.sponsors SET contract_value = NULL WHERE id = %s", [alpha.sponsors["first"][0]])

@@ -53,7 +53,8 @@ const ABOUT: &str = "
            CASE WHEN $3 THEN s.projected_roi::double precision END,
            CASE WHEN $3 THEN s.actual_roi::double precision ELSE p.roi END,
            CASE WHEN $3 THEN s.satisfaction_score::bigint END,
-           CASE WHEN $3 THEN (s.contract_signed_date - (s.created_at AT TIME ZONE 'UTC')::date)::double precision END,
+           CASE WHEN $3 AND pg_catalog.isfinite(s.contract_signed_date) AND pg_catalog.isfinite(s.created_at)
+                THEN (s.contract_signed_date - (s.created_at AT TIME ZONE 'UTC')::date)::double precision END,
            p.attributed, coalesce(e.time_zone, 'UTC'), s.event_id
       FROM convene.sponsors s
       LEFT JOIN convene.events e ON e.id = s.event_id
@@ -136,8 +137,9 @@ const COUNTS: &str = "
              'closed_mean', pg_catalog.round((pg_catalog.avg(c.days) FILTER (WHERE l.closed_at IS NOT NULL))::numeric, 1),
              'open_mean', pg_catalog.round((pg_catalog.avg(c.days) FILTER (WHERE l.closed_at IS NULL))::numeric, 1))::text
       FROM convene.lead_scoring l
-      CROSS JOIN LATERAL (SELECT greatest(pg_catalog.date_part('epoch', coalesce(l.closed_at, $3)
-                                   - coalesce(l.first_interaction_at, l.created_at)), 0) / 86400.0 AS days) c
+      CROSS JOIN LATERAL (SELECT coalesce(l.first_interaction_at, l.created_at) AS began, coalesce(l.closed_at, $3) AS ended) t
+      CROSS JOIN LATERAL (SELECT CASE WHEN pg_catalog.isfinite(t.began) AND pg_catalog.isfinite(t.ended)
+                                   THEN greatest(pg_catalog.date_part('epoch', t.ended - t.began), 0) / 86400.0 END AS days) c
      WHERE l.sponsor_id = $1 AND ($2::uuid[] IS NULL OR l.event_id = ANY ($2))";
 
 fn counts(sponsor: &Sponsor, now: TimestampWithTimeZone) -> Outcome<Counts> {
@@ -178,7 +180,8 @@ const TREND: &str = "
       LEFT JOIN (SELECT (l.closed_at AT TIME ZONE $4)::date AS day, pg_catalog.count(*) AS leads
                    FROM convene.lead_scoring l
                   WHERE l.sponsor_id = $1 AND ($2::uuid[] IS NULL OR l.event_id = ANY ($2))
-                    AND l.status = 'closed_won' AND l.closed_at <= $3
+                    AND l.status = 'closed_won'
+                    AND l.closed_at > $3 - pg_catalog.make_interval(days => $5 + 1) AND l.closed_at <= $3
                   GROUP BY 1) w USING (day)";
 
 fn trend(

@@ -148,7 +148,9 @@ fn count(sponsors: &[pgrx::Uuid], events: &[pgrx::Uuid], whole_event: bool) -> O
     const KEEP: &str = "
         UPDATE convene.sponsors s
            SET total_leads_collected = t.leads, total_booth_visits = t.visits, total_interactions = t.interactions
-          FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) t(id, leads, visits, interactions)
+          FROM (SELECT u.id, least(u.leads, 2147483647) AS leads, least(u.visits, 2147483647) AS visits,
+                       least(u.interactions, 2147483647) AS interactions
+                  FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) u(id, leads, visits, interactions)) t
          WHERE s.id = t.id
            AND (s.total_leads_collected, s.total_booth_visits, s.total_interactions)
                IS DISTINCT FROM (t.leads, t.visits, t.interactions)

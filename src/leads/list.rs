@@ -175,11 +175,12 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Where the last lead of the page before stands now.
+/// Where the last lead of the page before stands now. One that was withdrawn since is none: that it is
+/// there, and how it scores, is nobody's to ask.
 fn place(after: pgrx::Uuid, sponsor: &access::Sponsor) -> Outcome<(i32, pgrx::Uuid)> {
     const PLACE: &str = "
         SELECT l.lead_score FROM convene.lead_scoring l
-         WHERE l.id = $1 AND l.sponsor_id = $2 AND ($3::uuid[] IS NULL OR l.event_id = ANY ($3))";
+         WHERE l.id = $1 AND l.sponsor_id = $2 AND l.consented AND ($3::uuid[] IS NULL OR l.event_id = ANY ($3))";
     let found = db::read_one(
         PLACE,
         &[after.into(), sponsor.id.into(), sponsor.events.clone().into()],

@@ -12,7 +12,7 @@ macro_rules! lead_columns {
          coalesce(a.job_title, p.job_title), coalesce(a.company_name, p.company_name),
          e.title, l.lead_score, l.lead_grade, l.booth_visits, l.content_downloads,
          l.session_attendance, l.messages_exchanged, l.meeting_requested, l.interaction_count,
-         CASE WHEN pg_catalog.isfinite(l.last_interaction_at)
+         CASE WHEN l.last_interaction_at >= '0001-01-01 00:00:00+00' AND l.last_interaction_at < '10000-01-01 00:00:00+00'
               THEN pg_catalog.to_char(l.last_interaction_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END"
     };
 }
