@@ -528,9 +528,10 @@ CREATE TRIGGER event_attendees_guard BEFORE UPDATE ON convene.event_attendees
     EXECUTE FUNCTION convene_private.guard_event_attendee();
 
 ALTER TABLE convene.event_peer_matches ENABLE ROW LEVEL SECURITY;
+-- That the other one said no is told to nobody: then the match is not there, as in get_contractor_matches().
 CREATE POLICY event_peer_matches_select ON convene.event_peer_matches FOR SELECT
-    USING (contractor1_id = ANY (ARRAY(SELECT convene_private.my_contractor_ids()))
-           OR contractor2_id = ANY (ARRAY(SELECT convene_private.my_contractor_ids()))
+    USING (contractor1_id = ANY (ARRAY(SELECT convene_private.my_contractor_ids())) AND contractor2_response IS NOT FALSE
+           OR contractor2_id = ANY (ARRAY(SELECT convene_private.my_contractor_ids())) AND contractor1_response IS NOT FALSE
            OR event_id = ANY (ARRAY(SELECT convene_private.my_staffed_event_ids())));
 
 -- Names of trades are no secret.

@@ -41,6 +41,25 @@ def peers(db):
         return Peers(connection, "peers")
 
 
+# Matches.
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_nobody_reads_that_the_other_one_said_no(conn, peers, who):
+    """Their own no they do read, and whoever organizes the event reads both."""
+    seen = "SELECT count(*) FROM convene.event_peer_matches WHERE id = %s"
+    answers = "UPDATE convene.event_peer_matches SET contractor1_response = %s, contractor2_response = %s WHERE id = %s"
+
+    def told(sub):
+        with as_role(conn, "authenticated", sub):
+            return conn.execute(seen, [peers.match]).fetchone()[0]
+
+    with conn.transaction(force_rollback=True):
+        for mine, theirs, visible in ((None, None, 1), (True, None, 1), (True, True, 1), (False, None, 1), (True, False, 0), (None, False, 0)):
+            conn.execute(answers, [*((mine, theirs) if who == 0 else (theirs, mine)), peers.match])
+            assert told(peers.event.people[who].sub) == visible, (mine, theirs)
+            assert told(peers.event.organizer) == 1
+
+
 # Contractors.
 
 @pytest.mark.parametrize("city, state, area", [
