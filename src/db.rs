@@ -103,7 +103,7 @@ pub fn read_one<T>(
 
 /// On a standby, and in a transaction that may only read, the server has an answer of its own; it
 /// must be asked before SPI asks for a transaction id, which would fail as an internal error.
-fn require_writable() {
+pub fn require_writable() {
     // SAFETY: raises the server's error or does nothing; nothing here needs to be dropped.
     unsafe { pg_sys::PreventCommandIfReadOnly(c"this function".as_ptr()) };
 }

@@ -1,9 +1,11 @@
 """Who is matched with whom: consent, blocks, earlier meetings, whole events, and what is kept of them."""
 
+import re
 import threading
 import uuid
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -122,6 +124,30 @@ def test_matched_people_are_left_out_unless_asked_for_and_declined_ones_always(c
     conn.execute("SELECT convene.generate_event_peer_matches(%s, 20, 0)", [crowd.event.id])
     listed = conn.execute("SELECT contractor2_id FROM convene.get_contractor_matches(%s, %s)", [crowd.event.id, crowd.ids[0]]).fetchall()
     assert {row[0] for row in listed} == {crowd.ids[at] for at in (1, 4, 5)}
+
+
+def test_matches_of_a_whole_event_are_written_in_bounded_memory(conn):
+    """Words for all pairs at once would be 4 kB each: hundreds of megabytes for an event of ten thousand."""
+    crowd = Crowd(conn, uuid.uuid4().hex, 1500)
+    status, most, done = Path(f"/proc/{conn.info.backend_pid}/status"), 0, threading.Event()
+
+    def anonymous():
+        return int(re.search(r"RssAnon:\s+(\d+)", status.read_text())[1]) // 1024
+
+    def watch():
+        nonlocal most
+        while not done.wait(0.02):
+            most = max(most, anonymous())
+
+    before, watcher = anonymous(), threading.Thread(target=watch)
+    watcher.start()
+    try:
+        told = conn.execute("SELECT convene.generate_event_peer_matches(%s, 20, 0)", [crowd.event.id]).fetchone()[0]
+    finally:
+        done.set()
+        watcher.join()
+    assert told["created"] == told["matches"] == len(crowd.pairs(conn)) > 15_000
+    assert most - before < 40, f"{most - before} MB"
 
 
 @pytest.mark.parametrize("how", ["met", "exchanged", "only matched"])

@@ -1,13 +1,11 @@
 //! Matches for everybody at an event.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use convene_engine::Result;
 use convene_engine::pairs::{Excluded, Wanted, best_of_all};
 use convene_engine::peers::{MatchType, reason, ten_thousandths};
 use pgrx::prelude::*;
-use rayon::prelude::*;
 use serde_json::json;
 
 use super::apart::{self, Rules};
@@ -21,6 +19,9 @@ use crate::parallel;
 
 /// The most matches that one person is given.
 const MOST: i32 = 20;
+
+/// Matches that are written by one statement.
+const CHUNK: usize = 2_000;
 
 /// A pair and why, ready to be written.
 struct Pair {
@@ -55,14 +56,23 @@ fn generate(
     let wanted = Wanted { most, least: least_score(least)? };
     let met = !required(include_met, "p_include_met")?;
     with_owner(|| {
+        db::require_writable();
         let people = crowd::load(event_id)?;
         // Matches that are there already take their places, so that a second run adds nothing.
         let excluded = apart::of_all(&people, Rules { matched: false, declined: true, met })?;
         let contractors = people.ids.len();
+        let who = Arc::clone(&people);
         let pairs =
-            parallel::run("peer matches", move |stop| found(&people, &excluded, wanted, stop))?;
+            parallel::run("peer matches", move |stop| found(&who, &excluded, wanted, stop))?;
         let matches = pairs.len();
-        let created = write(event_id, pairs)?;
+        // Words are made for so many at a time: those of a whole event would fill the memory.
+        let mut created = 0;
+        for chunk in pairs.chunks(CHUNK) {
+            pgrx::check_for_interrupts!();
+            created += db::portion(|| {
+                write(event_id, chunk.iter().map(|(a, b)| pair(&people, *a, *b)).collect())
+            })?;
+        }
         Ok(pgrx::JsonB(json!({
             "event_id": event_id.to_string(), "contractors": contractors,
             "matches": matches, "created": created,
@@ -75,17 +85,19 @@ fn found(
     excluded: &Excluded,
     wanted: Wanted,
     stop: &convene_engine::Stop,
-) -> Result<Vec<Pair>> {
+) -> Result<Vec<(u32, u32)>> {
     let best = best_of_all(&people.crowd, excluded, people.ids.len(), wanted, stop)?;
-    let pairs: BTreeSet<(u32, u32)> = (0_u32..)
+    let mut pairs: Vec<(u32, u32)> = (0_u32..)
         .zip(&best)
         .flat_map(|(a, of_a)| of_a.iter().map(move |b| (a.min(*b), a.max(*b))))
         .collect();
-    let pairs: Vec<(u32, u32)> = pairs.into_iter().collect();
-    Ok(pairs.into_par_iter().map(|(a, b)| pair(people, a as usize, b as usize)).collect())
+    pairs.sort_unstable();
+    pairs.dedup();
+    Ok(pairs)
 }
 
-fn pair(people: &People, a: usize, b: usize) -> Pair {
+fn pair(people: &People, a: u32, b: u32) -> Pair {
+    let (a, b) = (a as usize, b as usize);
     let (first, second) = (&people.contractors[a], &people.contractors[b]);
     let parts = first.parts(second);
     let score = parts.score(people.crowd.weights());
