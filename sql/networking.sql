@@ -6,10 +6,14 @@ CREATE TABLE convene.networking_preferences (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     attendee_id uuid NOT NULL,
     event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
+    -- Everybody's words are read for everybody's suggestions, so they have an end.
     looking_for text[] NOT NULL DEFAULT '{}'
-        CHECK (cardinality(looking_for) <= 200 AND array_position(looking_for, NULL) IS NULL),
-    can_offer text[] NOT NULL DEFAULT '{}' CHECK (cardinality(can_offer) <= 200 AND array_position(can_offer, NULL) IS NULL),
-    industry text,
+        CHECK (cardinality(looking_for) <= 200 AND array_position(looking_for, NULL) IS NULL
+               AND octet_length(array_to_string(looking_for, '')) <= 100000),
+    can_offer text[] NOT NULL DEFAULT '{}'
+        CHECK (cardinality(can_offer) <= 200 AND array_position(can_offer, NULL) IS NULL
+               AND octet_length(array_to_string(can_offer, '')) <= 100000),
+    industry text CHECK (octet_length(industry) <= 1000),
     company_stage text CHECK (company_stage IN ('idea', 'startup', 'growth', 'enterprise')),
     role_category text
         CHECK (role_category IN ('founder', 'executive', 'manager', 'individual_contributor', 'investor', 'other')),

@@ -6,9 +6,13 @@ CREATE TABLE convene.attendee_preferences (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     attendee_id uuid NOT NULL,
     event_id uuid NOT NULL REFERENCES convene.events ON DELETE CASCADE,
-    preferred_topics text[] NOT NULL DEFAULT '{}' CHECK (cardinality(preferred_topics) <= 200),
-    preferred_formats text[] NOT NULL DEFAULT '{}' CHECK (cardinality(preferred_formats) <= 200),
-    industry_interests text[] NOT NULL DEFAULT '{}' CHECK (cardinality(industry_interests) <= 200),
+    -- As many and as long as update_attendee_preferences() takes them.
+    preferred_topics text[] NOT NULL DEFAULT '{}'
+        CHECK (cardinality(preferred_topics) <= 200 AND octet_length(array_to_string(preferred_topics, '')) <= 2000000),
+    preferred_formats text[] NOT NULL DEFAULT '{}'
+        CHECK (cardinality(preferred_formats) <= 200 AND octet_length(array_to_string(preferred_formats, '')) <= 2000000),
+    industry_interests text[] NOT NULL DEFAULT '{}'
+        CHECK (cardinality(industry_interests) <= 200 AND octet_length(array_to_string(industry_interests, '')) <= 2000000),
     skill_level text CHECK (skill_level IN ('beginner', 'intermediate', 'advanced', 'expert')),
     browsed_sessions uuid[] NOT NULL DEFAULT '{}',
     bookmarked_sessions uuid[] NOT NULL DEFAULT '{}',

@@ -344,6 +344,21 @@ def test_slots_are_not_without_end(conn, event):
                  [event.people[0].id, event.id, json.dumps({"date": "2031-05-05", "start": "14:00", "end": "15:00"})], message="availability_slots has [0-9]+ bytes", hint="At most 100000")
 
 
+@pytest.mark.parametrize("table,column,value", [
+    ("networking_preferences", "looking_for", "ARRAY(SELECT repeat('x', 1000) || n FROM generate_series(1, 200) n)"),
+    ("networking_preferences", "can_offer", "ARRAY[repeat('x', 100001)]"),
+    ("networking_preferences", "industry", "repeat('x', 1001)"),
+    ("attendee_preferences", "preferred_topics", "ARRAY(SELECT repeat('x', 20000) || n FROM generate_series(1, 200) n)"),
+    ("attendee_preferences", "preferred_formats", "ARRAY(SELECT repeat('x', 20000) || n FROM generate_series(1, 200) n)"),
+    ("attendee_preferences", "industry_interests", "ARRAY(SELECT repeat('x', 20000) || n FROM generate_series(1, 200) n)"),
+])
+def test_what_people_say_has_an_end(conn, event, table, column, value):
+    """Everybody's words are read for everybody's suggestions: a few people with megabytes of them would be in the way of all."""
+    with as_role(conn, "authenticated", event.people[0].sub):
+        expect_error(conn, "23514", f"INSERT INTO convene.{table} (attendee_id, event_id, {column}) VALUES (%s, %s, {value})",
+                     [event.people[0].id, event.id], message=column)
+
+
 def test_preferences_stay_with_their_attendee(conn, event):
     conn.execute("INSERT INTO convene.networking_preferences (attendee_id, event_id) VALUES (%s, %s)", [event.people[0].id, event.id])
     expect_error(conn, "0A000", "UPDATE convene.networking_preferences SET attendee_id = %s", [event.people[1].id])
