@@ -309,6 +309,20 @@ def test_matches_are_strangers_who_fit(undone, world):
     assert rows == sorted((alpha.people[n].id, 30, True) for n in range(4))
 
 
+@pytest.mark.parametrize("change", ["status = 'churned'", "fulfilment_status = 'cancelled'"])
+def test_who_sponsors_no_longer_meets_nobody_new(undone, world, change):
+    """The leads that it has stay its own; attendees agreed to be seen by sponsors."""
+    alpha, _ = world
+    sponsor, sub = alpha.sponsors["first"]
+    agree(undone, alpha, 0, 1)
+    record(undone, alpha, "first", 0)
+    undone.execute(f"UPDATE convene.sponsors SET {change} WHERE id = %s", [sponsor])
+    with as_role(undone, "authenticated", sub):
+        assert undone.execute("SELECT * FROM convene.sponsor_attendee_match(%s)", [sponsor]).fetchall() == []
+        expect_error(undone, "42501", SCAN, [sponsor, None, "badge_scan", alpha.badges[1]])
+    assert len(leads(undone, alpha, "first", sub)) == 1
+
+
 # At once -----------------------------------------------------------------------------------------------------------
 
 

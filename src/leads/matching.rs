@@ -62,14 +62,16 @@ struct Found {
     parts: Value,
 }
 
-// Whoever is a lead, or was met and is not counted yet, has been met.
+// Whoever is a lead, or was met and is not counted yet, has been met. Consent is to sponsors: who is one no longer meets
+// nobody new.
 const STRANGERS: &str = concat!(
     "SELECT a.id, a.event_id, ",
     fact_columns!(),
     " FROM convene.attendees a",
     fact_joins!(),
     "WHERE a.event_id = ANY (ARRAY(
-             SELECT s.event_id FROM convene.sponsors s WHERE s.id = $1
+             SELECT s.event_id FROM convene.sponsors s
+              WHERE s.id = $1 AND s.status <> 'churned' AND s.fulfilment_status <> 'cancelled'
              UNION SELECT e.event_id FROM convene.event_sponsorships e
               WHERE e.sponsor_id = $1 AND e.status IN ('confirmed', 'active', 'completed')))
        AND ($2::uuid[] IS NULL OR a.event_id = ANY ($2))

@@ -95,7 +95,8 @@ const BY_BADGE: &str = "
        AND ($2::uuid IS NULL OR a.id = $2)
        AND (a.sponsor_consent_withdrawn_at IS NULL OR t.qr_issued_at > a.sponsor_consent_withdrawn_at
             OR a.sponsor_consent)
-       AND (EXISTS (SELECT FROM convene.sponsors s WHERE s.id = $3 AND s.event_id = a.event_id)
+       AND (EXISTS (SELECT FROM convene.sponsors s WHERE s.id = $3 AND s.event_id = a.event_id
+                                                      AND s.status <> 'churned' AND s.fulfilment_status <> 'cancelled')
             OR EXISTS (SELECT FROM convene.event_sponsorships p
                         WHERE p.sponsor_id = $3 AND p.event_id = a.event_id
                           AND p.status IN ('confirmed', 'active', 'completed')))";
