@@ -297,6 +297,14 @@ def test_a_vector_has_a_length_that_can_be_compared(undone, world, vector, fits)
             expect_error(undone, "22023", statement, arguments, message=f"the length of {column} is ", hint="length 1")
 
 
+@pytest.mark.parametrize(("column", "most"), [("categories", 200), ("regions", 300)])
+def test_an_event_is_of_as_many_words_as_a_profile_asks_for(undone, world, column, most):
+    """They are compared with those of everybody else: a million of them kept the whole market waiting."""
+    statement = f"UPDATE convene.events SET {column} = ARRAY(SELECT 'word ' || n FROM generate_series(1, %s) n) WHERE id = %s"
+    undone.execute(statement, [most, world.alpha.id])
+    expect_error(undone, "23514", statement, [most + 1, world.alpha.id], message=f"events_{column}_check")
+
+
 def test_each_model_has_its_index_on_every_table_of_vectors(undone):
     def indexed(model):
         rows = undone.execute("SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'convene' AND indexdef LIKE %s",
