@@ -205,7 +205,8 @@ impl Recalculation {
     /// [`crate::Error::Cancelled`] when `stop` was requested.
     pub fn rank(&mut self, most: usize, stop: &Stop) -> Result<()> {
         let per_sponsor = self.bounds.per_sponsor;
-        if per_sponsor == 0 {
+        // Where there are no more events nothing is cut off, and all pairs would be held for it.
+        if per_sponsor == 0 || per_sponsor >= self.events.len() {
             return Ok(());
         }
         let mut best = vec![BinaryHeap::<Rank>::new(); self.sponsors.len()];
@@ -390,6 +391,18 @@ mod tests {
         assert!(one.portions(10).is_empty());
         let none = Recalculation::new(vec![sponsor(1, 1, true)], vec![], &[], Bounds::default());
         assert!(none.portions(10).is_empty());
+    }
+
+    #[test]
+    fn a_bound_that_cuts_nothing_off_is_not_looked_for() {
+        let stop = Stop::default();
+        stop.request();
+        let rank = |per_sponsor| {
+            let bounds = Bounds { per_sponsor, ..Bounds::default() };
+            let events = vec![event(1, true), event(2, true)];
+            Recalculation::new(vec![sponsor(3, 1, true)], events, &[], bounds).rank(10, &stop)
+        };
+        assert!(rank(1).is_err() && rank(2).is_ok() && rank(1_000_000_000).is_ok());
     }
 
     #[test]
