@@ -329,7 +329,7 @@ CREATE TABLE convene.fit_recalc_queue (
     reason text NOT NULL DEFAULT 'requested' CHECK (reason <> ''),
     priority integer NOT NULL DEFAULT 0,
     status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'leased', 'done', 'failed')),
-    attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    attempts integer NOT NULL DEFAULT 0 CHECK (attempts BETWEEN 0 AND 1000000000),
     queued_at timestamptz NOT NULL DEFAULT now(),
     available_at timestamptz NOT NULL DEFAULT now(),
     claimed_at timestamptz,

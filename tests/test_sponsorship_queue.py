@@ -344,6 +344,13 @@ def test_the_queue_tells_how_it_is(conn, pair):
     assert look("now() + interval '31 minutes'")[5] == "stuck"
 
 
+@pytest.mark.parametrize("moment, status", [("infinity", "ok"), ("-infinity", "stuck")])
+def test_work_put_off_for_ever_is_no_work_that_waits(undone, pair, moment, status):
+    undone.execute("DELETE FROM convene.fit_recalc_queue")
+    undone.execute("INSERT INTO convene.fit_recalc_queue (event_id, queued_at, available_at) VALUES (gen_random_uuid(), %s, %s)", [moment, moment])
+    assert undone.execute("SELECT depth, status FROM convene.check_recalc_queue_health()").fetchone() == (1, status)
+
+
 def test_a_worker_at_work_is_counted(db, conn, pair):
     conn.execute("UPDATE convene.sponsor_profiles SET annual_budget_cents = 5")
     with db.second(autocommit=False) as worker:

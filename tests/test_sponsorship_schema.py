@@ -347,6 +347,11 @@ def test_the_queue_names_a_target(undone):
     expect_error(undone, "23514", "INSERT INTO convene.fit_recalc_queue (reason) VALUES ('x')")
 
 
+def test_the_next_try_of_an_entry_can_be_counted(undone, world):
+    """It is one more: none fails for all because of one row."""
+    expect_error(undone, "23514", "INSERT INTO convene.fit_recalc_queue (event_id, attempts) VALUES (%s, 2147483647)", [world.alpha.id])
+
+
 @pytest.mark.parametrize("currency, cents, price", [("USD", 123456, "1234.56"), ("JPY", 500, "500"), ("BHD", 1500, "1.5")])
 def test_the_price_of_a_package_is_in_whole_units_of_its_currency(undone, world, currency, cents, price):
     made = undone.execute(

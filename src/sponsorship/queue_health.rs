@@ -47,7 +47,9 @@ fn health(now: Option<TimestampWithTimeZone>) -> Outcome<Row> {
                     FROM convene.settings s WHERE s.key LIKE 'health.queue%') n),
         waiting AS (
           SELECT pg_catalog.count(*) AS depth, pg_catalog.min(q.queued_at) AS oldest,
-                 pg_catalog.date_part('epoch', $1 - pg_catalog.min(greatest(q.available_at, q.queued_at))) / 60 AS waited
+                 -- What is put off for ever waits for nobody.
+                 pg_catalog.date_part('epoch', $1 - pg_catalog.min(greatest(q.available_at, q.queued_at, '1970-01-01 UTC'))
+                   FILTER (WHERE greatest(q.available_at, q.queued_at) < 'infinity')) / 60 AS waited
             FROM convene.fit_recalc_queue q WHERE q.status = 'pending'),
         ended AS (
           SELECT pg_catalog.count(*) FILTER (WHERE q.status = 'failed') AS failed,
