@@ -210,6 +210,25 @@ def test_a_yes_lapses_when_the_event_ends_and_nobody_writes(talk):
     assert talk.open(talk.bo) is None and talk.dispatch(17)["lapsed"] == 0
 
 
+@pytest.mark.parametrize("body, replies", [("YES", ["help"]), ("NO", []), ("LATER", []), ("SKIP", []), ("8", ["help"]), ("hm", ["help"])])
+@pytest.mark.parametrize("asked", ["introduction", "rating_request"])
+@pytest.mark.parametrize("left", ["contractors WHERE id = %s", "event_attendees WHERE contractor_id = %s"])
+def test_an_answer_about_somebody_who_left_promises_nothing(talk, left, asked, body, replies):
+    """The question is over; neither is it asked again, nor is another yes taken back by it."""
+    cy = talk.person("Cy")
+    other = talk.match(talk.ann, cy)
+    talk.respond(other, talk.ann, True, 9.5)
+    talk.introduce(talk.pair)
+    if asked == "rating_request":
+        talk.conn.execute("UPDATE convene.peer_messages SET kind = 'rating_request' WHERE contractor_id = %s AND kind = 'introduction'", [talk.ann.id])
+    talk.deliver()
+    talk.conn.execute(f"DELETE FROM convene.{left}", [talk.bo.id])
+    told = talk.say(talk.ann, body, 10.1)
+    assert (told["replies"], told["match_id"], told["contacts_exchanged"]) == (replies, None, False)
+    assert talk.open(talk.ann) is None and talk.waiting(talk.ann) == [] and talk.response(other, talk.ann) is True
+    assert [kind for _, kind, _ in talk.deliver()] == replies
+
+
 def test_who_is_asked_later_is_asked_in_the_next_break(talk):
     talk.introduce(talk.pair, 9.1)
     assert talk.say(talk.ann, "LATER", 9.2)["replies"] == ["later"]

@@ -188,6 +188,12 @@ struct Message {
 fn converse(id: pgrx::Uuid, sender: pgrx::Uuid, word: Word, now: i64) -> Outcome<Value> {
     let message = Message { id, sender, word, now };
     let mut open = locked_open(sender)?;
+    // The other one left: there is nobody to say yes or no to, and nothing else is answered by it.
+    let mut gone = false;
+    if let Some(Open { id: Some(question), match_id: None, .. }) = open {
+        close(question, None, now)?;
+        (open, gone) = (None, true);
+    }
     let pair = match open.as_ref().and_then(|open| open.match_id) {
         Some(match_id) => Some(read_pair(match_id, sender, now)?),
         None => None,
@@ -206,6 +212,9 @@ fn converse(id: pgrx::Uuid, sender: pgrx::Uuid, word: Word, now: i64) -> Outcome
     } else {
         step(word, question, open.is_some(), is_stopped(sender)?)
     };
+    if gone && matches!(word, Word::No | Word::Later | Word::Skip) {
+        taken.reply = None;
+    }
     if taken.effect == Effect::Accept && !pair.as_ref().is_some_and(|pair| pair.consents) {
         taken = Step { effect: Effect::None, reply: Some(Phase::Help) };
     }
