@@ -340,6 +340,7 @@ CREATE TABLE convene.job_runs (
     done bigint NOT NULL DEFAULT 0 CHECK (done >= 0),
     total bigint CHECK (total >= 0),
     message text,
+    pid integer,
     started_at timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT now()
@@ -347,6 +348,7 @@ CREATE TABLE convene.job_runs (
 COMMENT ON TABLE convene.job_runs IS 'Runs of periodic and long work, while they run and after';
 COMMENT ON COLUMN convene.job_runs.done IS 'Units done so far, of total where that is known';
 COMMENT ON COLUMN convene.job_runs.message IS 'The error, or what there is to say';
+COMMENT ON COLUMN convene.job_runs.pid IS 'The process of the server that runs it: by it a run between two of its transactions is told from one that died';
 CREATE INDEX idx_job_runs_job ON convene.job_runs (job, started_at DESC);
 ALTER TABLE convene.job_runs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY service_only ON convene.job_runs USING (false);

@@ -10,11 +10,14 @@ use crate::owner::with_owner;
 /// What can be done with a record.
 const ACTIONS: [&str; 3] = ["read", "write", "delete"];
 
-/// Asked as the owner of the data: nobody else may name what is in the private schema.
+/// Asked as the owner of the data: nobody else may name what is in the private schema. A team has who is a user of the
+/// organization, and records that somebody looks after are not in every area.
 const PERMITTED: &str = "
-    SELECT EXISTS (
-      SELECT FROM (SELECT convene_private.my_permitted_organization_ids($1, $2)
-                   UNION ALL SELECT convene_private.my_own_records_organization_ids($1, $2)) o (id))";
+    SELECT EXISTS (SELECT FROM convene_private.my_permitted_organization_ids($1, $2))
+        OR ($1 <> ALL ('{analytics,payouts,events}'::text[])
+            AND EXISTS (SELECT FROM convene_private.my_own_records_organization_ids($1, $2) o (id)
+                          JOIN convene.users u ON u.organization_id = o.id
+                         WHERE u.id = ANY (ARRAY(SELECT convene_private.my_user_ids()))))";
 
 /// Whether the caller may do this with records of an area, in one of their organizations: with all
 /// of them, or with those of their team.

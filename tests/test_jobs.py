@@ -1,6 +1,7 @@
 """Periodic work: by pg_cron, by CALL run_due_jobs(), and what is on record of it."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -130,6 +131,25 @@ def test_two_sessions_do_not_run_a_job_twice_at_once(fresh_db):
         other.rollback()
         conn.execute("CALL convene.run_job('expire-matches')")
         assert [run[0] for run in runs(conn, "expire-matches")] == ["done"]
+
+
+def test_a_run_between_two_of_its_portions_is_left_alone(fresh_db):
+    with fresh_db.connect() as conn, fresh_db.connect() as other:
+        running = ["INSERT INTO convene.job_runs (job, pid) VALUES ('expire-matches', %s)", [other.info.backend_pid]]
+        conn.execute(*running)
+        thread = threading.Thread(target=lambda: other.execute("SELECT pg_sleep(4)"))
+        thread.start()
+        while conn.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", [other.info.backend_pid]).fetchone() != ("active",):
+            time.sleep(0.02)
+        told = []
+        conn.add_notice_handler(lambda notice: told.append(notice.message_primary))
+        conn.execute("CALL convene.run_job('expire-matches')")
+        assert told == ["another session is running expire-matches"]
+        assert conn.execute("SELECT status, message FROM convene.job_runs").fetchall() == [("running", None)]
+        # Its session does nothing any more, so that run is not going on.
+        thread.join()
+        conn.execute("CALL convene.run_job('expire-matches')")
+        assert conn.execute("SELECT status FROM convene.job_runs ORDER BY started_at").fetchall() == [("failed",), ("done",)]
 
 
 def test_a_run_that_died_is_recorded_as_failed_by_the_next(fresh_db):

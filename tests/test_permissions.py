@@ -55,6 +55,9 @@ OWN = {"contacts": {"read": "own", "write": "own"}}
     ("viewer", {"contacts": {"read": True, "write": True}}, {}, "contacts", "read", True),
     # Looking on is looking on, whatever the role says.
     ("viewer", {"contacts": {"read": True, "write": True}}, {}, "contacts", "write", False),
+    # Nobody looks after these, so row security knows no "own" there.
+    *(("staff", {area: {action: "own"}}, {}, area, action, False)
+      for area, action in (("payouts", "read"), ("analytics", "read"), ("events", "write"))),
     ("owner", None, {"status": "suspended"}, "contacts", "read", False),
     ("staff", READ, {"status": "inactive"}, "contacts", "read", False),
 ])
@@ -63,6 +66,17 @@ def test_a_role_permits_what_it_says(conn, world, member_role, permissions, opti
     with conn.transaction(force_rollback=True):
         sub = join(conn, alpha, "somebody", member_role, permissions, **options)
         assert may(conn, sub, area, action) is expected
+
+
+def test_who_is_no_user_has_no_team(conn, world):
+    alpha, _ = world
+    with conn.transaction(force_rollback=True):
+        sub = join(conn, alpha, "no user", "staff", OWN | {"leads": {"read": True}})
+        assert may(conn, sub, "contacts", "write")
+        conn.execute("DELETE FROM convene.users WHERE profile_id = %s", [sub])
+        assert (may(conn, sub, "contacts", "read"), may(conn, sub, "contacts", "write"), may(conn, sub, "leads", "read")) == (False, False, True)
+        with as_role(conn, "authenticated", sub):
+            expect_error(conn, "42501", "INSERT INTO convene.contacts (organization_id, first_name, last_name) VALUES (%s, 'F', 'L')", [alpha.organization])
 
 
 def test_the_membership_goes_before_the_user(conn, world):

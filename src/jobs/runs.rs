@@ -12,7 +12,17 @@ use crate::owner::{require_service, with_owner};
 /// Whoever else runs the job holds this lock for each of its transactions.
 const LOCK: &str = "SELECT pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtext('convene job'), pg_catalog.hashtext($1))";
 
-/// The lock is ours, so whatever of this job still says that it runs has ended without a word.
+/// A run has no lock between two of its transactions. There its process is still busy, which was there before the run; one
+/// that may not be looked at is believed for an hour.
+const ALIVE: &str = "
+    SELECT EXISTS (
+      SELECT FROM convene.job_runs r JOIN pg_catalog.pg_stat_activity a ON a.pid = r.pid
+       WHERE r.job = $1 AND r.status = 'running' AND a.pid <> pg_catalog.pg_backend_pid()
+         AND a.datname = pg_catalog.current_database()
+         AND CASE WHEN a.state IS NULL THEN r.updated_at > pg_catalog.now() - interval '1 hour'
+                  ELSE a.state = 'active' AND a.backend_start <= r.started_at END)";
+
+/// The lock is ours and nobody is between two portions, so whatever of this job still says that it runs has ended without a word.
 const BURY: &str = "
     UPDATE convene.job_runs
        SET status = 'failed', finished_at = pg_catalog.clock_timestamp(),
@@ -20,7 +30,7 @@ const BURY: &str = "
      WHERE job = $1 AND status = 'running'";
 
 const BEGIN: &str = "
-    INSERT INTO convene.job_runs (job) VALUES ($1) RETURNING id";
+    INSERT INTO convene.job_runs (job, pid) VALUES ($1, pg_catalog.pg_backend_pid()) RETURNING id";
 
 /// The events whose end is at most so many days ago; one without an end is not over before it is
 /// said to be.
@@ -84,7 +94,9 @@ fn begin(name: Option<&str>) -> Outcome<Option<Begun>> {
     let job = Job::named(required(name, "p_job")?)?;
     with_owner(|| {
         let free = db::write(LOCK, &[job.name.into()], |row| row.want::<bool>(1))?;
-        if free != [true] {
+        if free != [true]
+            || db::write(ALIVE, &[job.name.into()], |row| row.want::<bool>(1))? == [true]
+        {
             return Ok(None);
         }
         db::execute(BURY, &[job.name.into()])?;
