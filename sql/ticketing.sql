@@ -979,6 +979,27 @@ CREATE POLICY promoters_delete ON convene.promoters FOR DELETE
            OR (organization_id = ANY (ARRAY(SELECT convene_private.my_own_records_organization_ids('promoters', 'delete')))
                AND assigned_to = ANY (ARRAY(SELECT convene_private.my_team_user_ids()))));
 
+-- The person of a contact who is a promoter reads their commissions. So who that is, is for those who may write the promoter:
+-- others who keep contacts could name themselves. Definer, as guard_attendee().
+CREATE FUNCTION convene_private.guard_promoters_contact() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM convene.promoters p
+                WHERE p.contact_id = NEW.id
+                  AND p.organization_id <> ALL (ARRAY(SELECT convene_private.my_permitted_organization_ids('promoters', 'write')))
+                  AND (p.organization_id <> ALL (ARRAY(SELECT convene_private.my_own_records_organization_ids('promoters', 'write')))
+                       OR p.assigned_to IS NULL
+                       OR p.assigned_to <> ALL (ARRAY(SELECT convene_private.my_team_user_ids())))) THEN
+        RAISE EXCEPTION 'profile_id of contact % is not yours to change: they are a promoter', NEW.id
+            USING ERRCODE = '42501', HINT = 'Ask somebody who may write promoters: that person reads the promoter''s commissions.';
+    END IF;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION convene_private.guard_promoters_contact() IS 'Who a promoter is, is said by those who may write the promoter';
+CREATE TRIGGER contacts_guard_promoter BEFORE UPDATE ON convene.contacts
+    FOR EACH ROW WHEN (row_security_active('convene.contacts'::regclass) AND OLD.profile_id IS DISTINCT FROM NEW.profile_id)
+    EXECUTE FUNCTION convene_private.guard_promoters_contact();
+
 ALTER TABLE convene.promoter_commissions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY promoter_commissions_select ON convene.promoter_commissions FOR SELECT
     USING (organization_id = ANY (ARRAY(SELECT convene_private.my_permitted_organization_ids('promoters', 'read')))

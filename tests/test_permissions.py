@@ -136,3 +136,38 @@ def test_an_owner_names_users_and_roles_and_staff_do_not(conn, world):
             assert conn.execute("UPDATE convene.roles SET permissions = '{}'").rowcount == 0
             expect_error(conn, "42501", "INSERT INTO convene.roles (name) VALUES ('Mine')")
             expect_error(conn, "42501", "SELECT password_hash FROM convene.users")
+
+
+def test_who_keeps_contacts_becomes_no_promoter(conn, world):
+    alpha = world[0]
+    org = alpha.organization
+    seller, keeper, both, own = (join(conn, alpha, name, "staff", rights) for name, rights in (
+        ("seller", {"promoters": {"read": True, "write": True}}), ("keeper", {"contacts": {"read": True, "write": True}}),
+        ("both", {"contacts": {"read": True, "write": True}, "promoters": {"read": True, "write": True}}),
+        ("own", {"contacts": {"read": True, "write": True}, "promoters": {"read": "own", "write": "own"}})))
+    user = conn.execute("SELECT id FROM convene.users WHERE profile_id = %s", [own]).fetchone()[0]
+    contact, plain, theirs = (ident("contact", name) for name in ("promoter", "plain", "assigned"))
+    for one in (contact, plain, theirs):
+        conn.execute("INSERT INTO convene.contacts (id, organization_id, first_name, last_name, email) VALUES (%s, %s, 'C', 'C', %s)",
+                     [one, org, f"{one}@x.example"])
+    for one, assigned in ((contact, None), (theirs, user)):
+        conn.execute("INSERT INTO convene.promoters (organization_id, contact_id, promoter_code, assigned_to) VALUES (%s, %s, %s, %s)",
+                     [org, one, str(one), assigned])
+    link = "UPDATE convene.contacts SET profile_id = %s WHERE id = %s"
+    for sub in (keeper, own):
+        with as_role(conn, "authenticated", sub):
+            expect_error(conn, "42501", link, [sub, contact], message="profile_id", hint="promoters")
+            conn.execute("UPDATE convene.contacts SET first_name = 'D' WHERE id = %s", [contact])
+            assert conn.execute(link, [sub, plain]).rowcount == 1
+    with as_role(conn, "authenticated", keeper):
+        assert conn.execute("SELECT id FROM convene.promoters").fetchall() == []
+        expect_error(conn, "42501", link, [keeper, theirs], message="profile_id")
+    with as_role(conn, "authenticated", own):
+        assert conn.execute(link, [own, theirs]).rowcount == 1
+    with as_role(conn, "authenticated", both):
+        assert conn.execute(link, [seller, contact]).rowcount == 1
+        expect_error(conn, "42501", "UPDATE convene.contacts SET created_by = NULL WHERE id = %s", [contact])
+    with as_role(conn, "authenticated", seller):
+        assert conn.execute("SELECT contact_id FROM convene.promoters WHERE contact_id = %s", [contact]).fetchall() == [(contact,)]
+    with as_role(conn, "service_role"):
+        assert conn.execute(link, [None, contact]).rowcount == 1
