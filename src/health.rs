@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use crate::db;
 use crate::error::{OrRaise, Outcome};
 use crate::install::VERSION;
+use crate::moments::in_utc;
 use crate::owner::{require_service, with_owner};
 
 /// One part and how it is.
@@ -280,12 +281,14 @@ fn run_health() -> Outcome<Vec<Finding>> {
     require_service("look at the health of the installation")?;
     let home = crate::install::home()?;
     with_owner(|| {
-        let mut found = findings(VERSIONS, &[VERSION.into()])?;
-        found.extend(findings(HOME, &[home.into()])?);
-        for check in CHECKS {
-            found.extend(findings(check, &[])?);
-        }
-        Ok(found)
+        in_utc(|| {
+            let mut found = findings(VERSIONS, &[VERSION.into()])?;
+            found.extend(findings(HOME, &[home.into()])?);
+            for check in CHECKS {
+                found.extend(findings(check, &[])?);
+            }
+            Ok(found)
+        })
     })
 }
 

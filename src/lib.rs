@@ -16,6 +16,7 @@ mod install;
 mod jobs;
 mod leads;
 mod marketplace;
+mod moments;
 mod networking;
 mod outbox;
 mod owner;

@@ -11,6 +11,7 @@ use pgrx::prelude::*;
 
 use crate::db::{self, Row};
 use crate::error::Outcome;
+use crate::moments::{micros, moment};
 use crate::settings;
 use crate::vector::Floats;
 
@@ -210,21 +211,6 @@ fn session(row: &Row<'_>) -> Outcome<(pgrx::Uuid, Session)> {
         registrations: row.get::<i32>(11)?.unwrap_or(0).max(0) as u32,
     };
     Ok((row.want(1)?, session))
-}
-
-/// The years 1 to 9999, in microseconds since 2000: hours and days can be added to what is in them, and
-/// every clock of the world shows it.
-pub const COUNTABLE: std::ops::Range<i64> = -63_082_281_600_000_000..252_455_616_000_000_000;
-
-/// A moment in the engine's microseconds; the zero point does not matter to it.
-pub fn micros(at: TimestampWithTimeZone) -> i64 {
-    at.into_inner()
-}
-
-/// The moment behind the engine's microseconds.
-pub fn moment(micros: i64) -> TimestampWithTimeZone {
-    TimestampWithTimeZone::try_from(micros)
-        .unwrap_or_else(|_| TimestampWithTimeZone::positive_infinity())
 }
 
 fn read_embeddings(event_id: pgrx::Uuid, ids: &[pgrx::Uuid]) -> Outcome<Vec<Embeddings>> {

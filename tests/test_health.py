@@ -118,6 +118,14 @@ def test_work_put_off_for_ever_is_no_work_that_waits(conn, moment, status):
         assert health(conn, "outbox")[0] == status
 
 
+@pytest.mark.parametrize("zone, style", [("Asia/Kolkata", "SQL, DMY"), ("XYZ5", "SQL, DMY"), ("XYZ5", "Postgres")])
+def test_a_report_is_the_same_in_every_session(conn, zone, style):
+    """Bounds of partitions are written in the session's own style, in which a zone may have letters that nobody can read."""
+    before = conn.execute("SELECT * FROM convene.health()").fetchall()
+    conn.execute(f"SET timezone = '{zone}'; SET datestyle = '{style}'")
+    assert conn.execute("SELECT * FROM convene.health()").fetchall() == before
+
+
 def test_only_operators_look(conn):
     for role in ("anon", "authenticated"):
         with as_role(conn, role):

@@ -4,7 +4,6 @@ use pgrx::prelude::*;
 
 use crate::db;
 use crate::error::Outcome;
-use crate::owner::with_settings;
 
 mod count;
 mod figures;
@@ -48,10 +47,4 @@ fn lock_event(event: pgrx::Uuid) -> Outcome<()> {
     share_lock()?;
     db::execute(OWN, &[LOCK_EVENT.into(), event.into()])?;
     Ok(())
-}
-
-/// Runs `work` where moments that the server writes out are read again as the same: bounds of partitions are text, and
-/// by a session's own style a zone has letters that mean another one elsewhere.
-fn in_utc<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-    with_settings(&[(c"TimeZone", c"UTC"), (c"DateStyle", c"ISO")], work)
 }

@@ -5,10 +5,11 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 use super::fold::{folded, folded_keys, no_measures, once, twice, unfolded};
-use super::{in_utc, lock_all};
+use super::lock_all;
 use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, required};
+use crate::moments::in_utc;
 use crate::owner::{require_service, with_owner};
 
 /// Drops months of the signal tables that ended long ago.

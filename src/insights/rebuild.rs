@@ -4,10 +4,11 @@ use pgrx::prelude::*;
 
 use super::count::{Done, hold_known, progress};
 use super::fold::{folded, folded_keys, keep_totals, no_measures, once, twice, unfolded};
-use super::{CHUNK, figures, in_utc, lock_all, lock_event};
+use super::{CHUNK, figures, lock_all, lock_event};
 use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome};
+use crate::moments::in_utc;
 use crate::owner::{caller_is_service, require_service, with_owner};
 
 /// Counts all signals anew, of one event or of all.

@@ -17,7 +17,7 @@ mod values;
 use pgrx::prelude::*;
 
 use crate::error::{Outcome, invalid, required};
-use crate::programme::COUNTABLE;
+use crate::moments::COUNTABLE;
 
 /// Microseconds of a day.
 const DAY: f64 = 86_400_000_000.0;

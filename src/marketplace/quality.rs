@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use crate::db::{self, Row};
 use crate::error::Outcome;
-use crate::programme::micros;
+use crate::moments::micros;
 use crate::sponsorship::inputs::live_event;
 
 /// Rows that are read at a time, and written.

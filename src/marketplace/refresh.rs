@@ -10,7 +10,7 @@ use super::quality;
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid};
 use crate::install::vector_schema;
-use crate::networking::moments::finite;
+use crate::moments::finite;
 use crate::owner::{require_service, with_owner, with_owner_refreshing};
 use crate::sponsorship::inputs::{live_event, live_sponsor};
 use crate::subtransaction::attempt;

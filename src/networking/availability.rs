@@ -6,12 +6,11 @@ use pgrx::datum::Date;
 use pgrx::prelude::*;
 
 use super::calendars::{self, ALWAYS, Look, Person, local, windows_sql};
-use super::moments::{DAY, finite, now as moment_of_now};
 use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, not_allowed, required};
+use crate::moments::{DAY, finite, micros, moment, now as moment_of_now};
 use crate::owner::with_owner;
-use crate::programme::{micros, moment};
 
 /// Whether an attendee has time for a meeting.
 #[pg_extern(stable, parallel_restricted)]

@@ -4,7 +4,7 @@
 use convene_engine::Error;
 use pgrx::prelude::*;
 
-use super::moments::retryable;
+use super::retry::retryable;
 use crate::auth::{self, Attendee};
 use crate::db;
 use crate::error::{Failure, OrRaise, Outcome, invalid, not_allowed, not_found, required};

@@ -5,10 +5,9 @@ use convene_engine::scheduling::Span;
 use convene_engine::scheduling::free::{Calendar, Obstacle, next_free};
 use pgrx::prelude::*;
 
-use super::moments::DAY;
 use crate::db::{self, Row};
 use crate::error::{Failure, Outcome};
-use crate::programme::{micros, moment};
+use crate::moments::{DAY, micros, moment};
 
 /// How far ahead a hint looks for a free time, in microseconds.
 const HINT_AHEAD: i64 = 14 * DAY;

@@ -4,8 +4,8 @@ use convene_engine::scheduling::life::Act;
 use pgrx::prelude::*;
 use serde_json::json;
 
-use super::moments::retryable;
 use super::party::{Side, party};
+use super::retry::retryable;
 use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, not_allowed, required, within};

@@ -9,8 +9,8 @@ use super::party::party;
 use crate::db;
 use crate::document::Document;
 use crate::error::{OrRaise, Outcome, not_allowed};
+use crate::moments::micros;
 use crate::owner::with_owner;
-use crate::programme::micros;
 
 /// A meeting as an iCalendar file.
 #[pg_extern(stable, parallel_restricted)]

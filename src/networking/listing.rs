@@ -6,8 +6,8 @@ use pgrx::prelude::*;
 use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome, required, within};
+use crate::moments::micros;
 use crate::owner::with_owner;
-use crate::programme::micros;
 
 /// The most rows of an answer.
 const MOST: i32 = 500;

@@ -7,15 +7,15 @@ use pgrx::prelude::*;
 use serde_json::{Value, json};
 
 use super::calendars;
-use super::moments::{finite, retryable};
 use super::party::{self, Pair, Side, arrangeable, hold_match, lock_match, lock_people};
+use super::retry::retryable;
 use super::store;
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::document::Document;
 use crate::error::{Failure, OrRaise, Outcome, invalid, not_allowed, required, within};
+use crate::moments::{finite, micros, moment};
 use crate::owner::with_owner;
-use crate::programme::{micros, moment};
 
 /// Characters of a title.
 const TITLE_CHARS: usize = 300;

@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::calendars;
 use super::meetings::{ahead, open_proposals};
-use super::moments::retryable;
 use super::party::{self, Hindrance, Party, Side, party};
+use super::retry::retryable;
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::error::{Failure, OrRaise, Outcome, not_allowed, required};
+use crate::moments::{micros, moment};
 use crate::owner::{require_service, with_owner};
-use crate::programme::{micros, moment};
 
 fn answer(party: &Party, status: Status) -> pgrx::JsonB {
     pgrx::JsonB(json!({

@@ -9,8 +9,8 @@ use super::store;
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::error::{Failure, Outcome, not_allowed, not_found, required};
+use crate::moments::micros;
 use crate::owner::with_owner;
-use crate::programme::micros;
 
 /// On which side a caller stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub fn party(id: Option<pgrx::Uuid>, now: Option<TimestampWithTimeZone>) -> Outc
         return Err(not_allowed("meeting"));
     }
     let id = required(id, "p_meeting_id")?;
-    with_owner(|| find(id, caller, now.unwrap_or_else(super::moments::now)))
+    with_owner(|| find(id, caller, now.unwrap_or_else(crate::moments::now)))
 }
 
 fn find(id: pgrx::Uuid, caller: Caller, now: TimestampWithTimeZone) -> Outcome<Party> {

@@ -13,7 +13,7 @@ use super::arranged;
 use super::calendars::{self, Look};
 use crate::db;
 use crate::error::{Failure, Outcome, invalid};
-use crate::programme::{micros, moment};
+use crate::moments::{micros, moment};
 
 /// What a call takes at most.
 const MOST_SLOTS: usize = 500;

@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 
 use super::arranged;
 use super::calendars::{self, Look};
-use super::moments::retryable;
 use super::party::lock_all;
 use super::plan;
+use super::retry::retryable;
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::document::Document;
 use crate::error::{Failure, OrRaise, Outcome, not_allowed, not_found, required};
+use crate::moments::{micros, moment};
 use crate::owner::with_owner;
-use crate::programme::{micros, moment};
 
 /// Makes the meetings of a draft.
 #[pg_extern(volatile, parallel_unsafe)]

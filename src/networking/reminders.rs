@@ -2,9 +2,10 @@
 
 use pgrx::prelude::*;
 
-use super::moments::{finite, retryable};
+use super::retry::retryable;
 use crate::db;
 use crate::error::{OrRaise, Outcome};
+use crate::moments::finite;
 use crate::owner::{require_service, with_owner};
 
 /// Minutes before a meeting at which the reminders are due, where the settings say nothing.

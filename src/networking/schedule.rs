@@ -5,15 +5,14 @@ use convene_engine::scheduling::rules::Rules;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
-use super::moments::finite;
 use super::plan::{self, Order, Plan};
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::document::Document;
 use crate::error::{OrRaise, Outcome, invalid, required, within};
+use crate::moments::{finite, micros, moment};
 use crate::owner::with_owner;
 use crate::parallel;
-use crate::programme::{micros, moment};
 
 /// Pairs without a meeting that a report names.
 const MOST_NAMED: usize = 1000;

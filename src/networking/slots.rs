@@ -6,12 +6,11 @@ use convene_engine::scheduling::{MINUTE, Span};
 use pgrx::prelude::*;
 
 use super::calendars::{self, Look};
-use super::moments::{DAY, finite};
 use super::party::arrangeable;
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, required, within};
+use crate::moments::{DAY, finite, micros, moment};
 use crate::owner::with_owner;
-use crate::programme::{micros, moment};
 
 /// The most slots of an answer.
 const MOST: i32 = 200;

@@ -13,8 +13,8 @@ use uuid::Builder;
 use super::people::Event;
 use crate::db;
 use crate::error::{Outcome, not_found};
+use crate::moments::micros;
 use crate::packed::{self, Decimals, Documents, Ids, Json};
-use crate::programme::micros;
 
 /// Rows written by one statement; between two of them a cancel is answered.
 pub const BATCH: usize = 5_000;
@@ -108,7 +108,7 @@ pub fn lives_until(
         db::read_one(STARTS, &[event_id.into()], |row| row.get::<TimestampWithTimeZone>(1))?;
     let starts = starts.ok_or_else(|| not_found("event", event_id))?;
     let until = engine_lives_until(micros(now), starts.map_or(i64::MIN, micros));
-    Ok(crate::programme::moment(until))
+    Ok(crate::moments::moment(until))
 }
 
 /// Ends what nobody answered in time, at an event or of one attendee there. What somebody holds is in

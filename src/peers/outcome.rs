@@ -9,8 +9,8 @@ use super::access::{self, Match};
 use crate::db;
 use crate::document::Document;
 use crate::error::{Failure, OrRaise, Outcome, invalid, not_allowed, required, within};
+use crate::moments::{COUNTABLE, micros};
 use crate::owner::with_owner;
-use crate::programme::{COUNTABLE, micros};
 
 /// The longest name of a place.
 const MOST_PLACE: usize = 255;

@@ -10,8 +10,9 @@ use super::reasons::sentences;
 use super::sessions::{pick, score_numeric};
 use crate::auth;
 use crate::error::{OrRaise, Outcome, invalid, required};
+use crate::moments::micros;
 use crate::owner::with_owner;
-use crate::programme::{self, Event, micros};
+use crate::programme::{self, Event};
 
 /// Microseconds of a minute.
 const MINUTE: f64 = 60e6;

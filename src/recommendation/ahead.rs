@@ -17,7 +17,8 @@ use super::person::Context;
 use super::training;
 use crate::db;
 use crate::error::Outcome;
-use crate::programme::{self, Event, micros};
+use crate::moments::{micros, moment};
+use crate::programme::{self, Event};
 use crate::{parallel, settings};
 
 /// Bytes that one person's signals and picks take while a batch is computed, on the high side.
@@ -120,7 +121,7 @@ fn standing(
         SELECT attendee_id, attendee_rev FROM convene.recommendation_cache
          WHERE event_id = $1 AND fingerprint = pg_catalog.md5($2)
            AND valid_from = $3 AND valid_until = $4 AND valid_from < valid_until";
-    let (from, until) = (programme::moment(span.0), programme::moment(span.1));
+    let (from, until) = (moment(span.0), moment(span.1));
     let arguments = [event_id.into(), fingerprint.into(), from.into(), until.into()];
     let rows = db::read(STANDING, &arguments, |row| Ok((row.want(1)?, row.want(2)?)))?;
     Ok(rows.into_iter().collect())
@@ -196,8 +197,8 @@ fn write(
         &[
             place.event_id.into(),
             place.fingerprint.into(),
-            programme::moment(place.span.0).into(),
-            programme::moment(place.span.1).into(),
+            moment(place.span.0).into(),
+            moment(place.span.1).into(),
             ids.into(),
             revs.into(),
             picks.into(),

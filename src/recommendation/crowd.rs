@@ -9,7 +9,8 @@ use pgrx::prelude::*;
 use super::person::texts;
 use crate::db;
 use crate::error::Outcome;
-use crate::programme::{Event, micros};
+use crate::moments::micros;
+use crate::programme::Event;
 
 /// Attendees fetched at a time.
 const CHUNK: i64 = 5000;

@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::db::{self, Row};
 use crate::document::Document;
 use crate::error::Outcome;
-use crate::programme::{Event, State, micros, state_sql};
+use crate::moments::micros;
+use crate::programme::{Event, State, state_sql};
 
 /// What makes an answer kept in the cache stale, apart from the attendee's own `rev`: the programme,
 /// the counts of interest, the learned weights, the fusion weights and the settings.

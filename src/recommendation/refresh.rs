@@ -11,8 +11,9 @@ use super::{ahead, crowd, training};
 use crate::auth::{self, Caller};
 use crate::db;
 use crate::error::{Failure, OrRaise, Outcome};
+use crate::moments::micros;
 use crate::owner::with_owner;
-use crate::programme::{self, micros};
+use crate::programme;
 
 /// First key of the advisory lock that keeps two refreshes of one event apart.
 const LOCK_CLASS: i32 = 0x636e_7672;

@@ -10,8 +10,9 @@ use super::cache;
 use super::person::{Known, known, neighbours};
 use super::reasons::sentences;
 use crate::error::{OrRaise, Outcome};
+use crate::moments::micros;
 use crate::owner::with_owner;
-use crate::programme::{self, Event, micros};
+use crate::programme::{self, Event};
 
 /// One row of the answer.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use super::recalc::timestamp;
 use crate::auth::{Caller, caller};
 use crate::db;
 use crate::error::{Failure, OrRaise, Outcome, not_allowed, not_found};
-use crate::networking::moments::finite;
+use crate::moments::finite;
 use crate::owner::{require_service, with_owner};
 
 /// The most ids that an array may have.

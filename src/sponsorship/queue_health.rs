@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use super::recalc::LOCK_CLASS;
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, required};
-use crate::networking::moments::finite;
+use crate::moments::finite;
 use crate::owner::{require_service, with_owner};
 
 /// Entries that are deleted at a time.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{notify, places};
 use crate::db;
 use crate::error::Outcome;
-use crate::programme::{micros, moment};
+use crate::moments::{micros, moment};
 
 /// A prompt that waits.
 struct Waiting {

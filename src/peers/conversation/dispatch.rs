@@ -14,8 +14,8 @@ use super::{asking, limits, lock_people, places, working_moment};
 use crate::auth;
 use crate::db;
 use crate::error::{OrRaise, Outcome, required};
+use crate::moments::moment;
 use crate::owner::{caller_is_service, require_service, with_owner};
-use crate::programme::moment;
 
 /// Sends what is due at an event.
 #[pg_extern(volatile, parallel_unsafe)]

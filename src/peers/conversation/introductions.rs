@@ -10,9 +10,9 @@ use super::responses::{people_of, read_pair};
 use super::{limits, lock_people, working_moment};
 use crate::db;
 use crate::error::{Failure, OrRaise, Outcome, invalid};
+use crate::moments::moment;
 use crate::owner::with_owner;
 use crate::peers::access;
-use crate::programme::moment;
 
 /// Asks both of a match whether they want to be introduced.
 #[pg_extern(volatile, parallel_unsafe)]

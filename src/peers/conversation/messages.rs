@@ -11,8 +11,8 @@ use super::responses::{self, Pair, answer, lapse, people_of, read_pair};
 use super::{Said, asking, limits, lock_people, places, say, working_moment};
 use crate::db;
 use crate::error::{OrRaise, Outcome, invalid, required};
+use crate::moments::{micros, moment};
 use crate::owner::{require_service, with_owner};
-use crate::programme::{micros, moment};
 
 /// Takes a message that a contractor sent: understands it, does what it says, answers it.
 #[pg_extern(volatile, parallel_unsafe)]

@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::auth;
 use crate::db;
 use crate::error::{Outcome, invalid};
-use crate::programme::{micros, moment};
+use crate::moments::{micros, moment};
 
 /// The limits of the settings. A value of another kind is as good as none.
 fn limits() -> Outcome<Limits> {

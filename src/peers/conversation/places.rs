@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 
 use crate::db;
 use crate::error::Outcome;
-use crate::programme::{COUNTABLE, micros};
+use crate::moments::{COUNTABLE, micros};
 
 const SESSIONS: &str = "
     SELECT e.id,

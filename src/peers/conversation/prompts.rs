@@ -5,8 +5,8 @@ use pgrx::prelude::*;
 use super::places;
 use crate::auth;
 use crate::error::{OrRaise, Outcome};
+use crate::moments::moment;
 use crate::owner::with_owner;
-use crate::programme::moment;
 
 /// The moments at which introductions of an event are best made.
 #[pg_extern(stable, parallel_restricted)]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::limits;
 use crate::db;
 use crate::error::Outcome;
-use crate::programme::micros;
+use crate::moments::micros;
 
 /// What becomes of a message that a worker would take.
 pub enum Prepared {

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::{Said, limits, lock_people, say, working_moment};
 use crate::db;
 use crate::error::{Failure, OrRaise, Outcome, invalid, required};
+use crate::moments::moment;
 use crate::owner::with_owner;
 use crate::peers::access;
-use crate::programme::moment;
 
 /// Notes what one of two contractors says to being introduced to the other.
 #[pg_extern(volatile, parallel_unsafe)]
