@@ -85,6 +85,8 @@ def names(db):
         for event in (alpha, beta):
             add_sponsors(conn, event)
             add_badges(conn, event)
+        # A list goes on from a lead that it shows.
+        conn.execute("UPDATE convene.attendees SET sponsor_consent = true WHERE id = %s", [alpha.people[1].id])
         told = {"attendee": alpha.people[0].id, "alpha": alpha.id, "sponsor": alpha.sponsors["first"][0], "stranger": beta.people[0].id,
                 "badge": alpha.badges[0], "other_badge": beta.badges[0], "foreign_sponsor": beta.sponsors["first"][0],
                 "lead": make_lead(conn, alpha, "first", 1, interaction_count=1), "foreign_lead": make_lead(conn, alpha, "second", 1)}
